@@ -1,0 +1,193 @@
+"""The edge of a room: who asks, one transaction, the answer once and for all, and every failure with a face.
+
+Routes hang on one of two route classes. A `ReadRoute` sees; a `CommandRoute` changes, in one transaction that is
+committed before the answer is written. Both know the caller before any code of the room runs: default deny.
+"""
+
+import logging
+import re
+import time
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
+
+import orjson
+from fastapi import Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from kernel import idempotency, notify
+from kernel.auth.principal import Principal, Role
+from kernel.database import Transaction
+from kernel.failures import Failure, Fault, Forbidden, Invalid, NotAllowed, TooLarge, Unknown
+from kernel.telemetry import REQUESTS, SECONDS, place_of
+
+log = logging.getLogger(__name__)
+
+FHIR_JSON = "application/fhir+json"
+LARGEST_BODY = 4 * 1024 * 1024
+REQUEST_ID = re.compile(r"[A-Za-z0-9\-]{8,64}")
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class ReadRoute(APIRoute):
+    """A route that only reads: for a patient under the reader role of the own compartment."""
+
+    def get_route_handler(self) -> Handler:
+        handle = super().get_route_handler()
+
+        async def edge(request: Request) -> Response:
+            room = request.app.state.room
+            by = request.state.principal = await room.verifier.principal(request.headers.get("authorization"))
+            reading = room.database.transaction(patient=by.patient) if by.patient else room.database.reading()
+            async with reading as request.state.tx:
+                return await handle(request)
+
+        return edge
+
+
+class CommandRoute(APIRoute):
+    """A route that changes something: one transaction, one idempotent answer, committed before it is given."""
+
+    def get_route_handler(self) -> Handler:
+        handle = super().get_route_handler()
+
+        async def edge(request: Request) -> Response:
+            room = request.app.state.room
+            by = request.state.principal = await room.verifier.principal(request.headers.get("authorization"))
+            body = await request.body()
+            async with room.database.transaction() as tx:
+                request.state.tx = tx
+                response = await _once(request, handle, tx=tx, by=by, body=body)
+            await notify.announce(room.redis, tx.words)
+            return response
+
+        return edge
+
+
+async def _once(request: Request, handle: Handler, *, tx: Transaction, by: Principal, body: bytes) -> Response:
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        return await handle(request)
+    scope = {"account": by.account, "route": f"{request.method} {request.url.path}", "key": key}
+    now = request.app.state.room.clock.now()
+    kept = await idempotency.begin(tx, **scope, body=body, now=now)
+    if kept is not None:
+        return Response(kept.body, kept.status, headers={**kept.headers, "Idempotency-Replayed": "true"})
+    response = await handle(request)
+    headers = {name: value for name, value in response.headers.items() if name != "content-length"}
+    await idempotency.keep(tx, idempotency.Kept(response.status_code, headers, bytes(response.body)), **scope)
+    return response
+
+
+async def _transaction(request: Request) -> Transaction:
+    return request.state.tx  # type: ignore[no-any-return]
+
+
+InTransaction = Annotated[Transaction, Depends(_transaction)]
+"""The transaction this request runs in."""
+
+
+def allow(*roles: Role) -> Callable[[Request], Coroutine[Any, Any, Principal]]:
+    """A guard that lets only these roles through. Raises Forbidden."""
+
+    async def guard(request: Request) -> Principal:
+        by: Principal = request.state.principal
+        if by.role not in roles:
+            raise Forbidden
+        return by
+
+    return guard
+
+
+Anyone = Annotated[Principal, Depends(allow(*Role))]
+"""Anyone who has signed in."""
+
+
+def json(body: Any, *, status: int = 200, media_type: str = "application/json", **headers: str) -> Response:
+    """An answer in JSON."""
+    return Response(orjson.dumps(body), status, headers=headers, media_type=media_type)
+
+
+def refusal(failure: Failure, *, path: str) -> Response:
+    """A failure's face: OperationOutcome on FHIR routes, problem details (RFC 9457) elsewhere."""
+    if path.startswith("/fhir"):
+        return json(failure.outcome(), status=failure.status, media_type=FHIR_JSON, **failure.headers)
+    return json(failure.problem(), status=failure.status, media_type="application/problem+json", **failure.headers)
+
+
+def handle_failures(app: FastAPI) -> None:
+    """Teach an application the one table of failures."""
+
+    async def ours(request: Request, failure: Exception) -> Response:
+        return refusal(failure if isinstance(failure, Failure) else Fault(), path=request.url.path)
+
+    async def unreadable(request: Request, wrong: Exception) -> Response:
+        places = wrong.errors() if isinstance(wrong, RequestValidationError) else []
+        where = "; ".join(f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in places[:5])
+        return refusal(Invalid(where), path=request.url.path)
+
+    async def plain(request: Request, wrong: Exception) -> Response:
+        status = wrong.status_code if isinstance(wrong, HTTPException) else 500
+        failure: Failure = {404: Unknown(), 405: NotAllowed(), 400: Invalid()}.get(status, Fault())
+        if isinstance(wrong, HTTPException):
+            failure.headers.update(wrong.headers or {})
+        return refusal(failure, path=request.url.path)
+
+    app.add_exception_handler(Failure, ours)
+    app.add_exception_handler(RequestValidationError, unreadable)
+    app.add_exception_handler(HTTPException, plain)
+
+
+class Doorway:
+    """Around every request: a body of bearable size, a counted answer, and no error text that quotes a person."""
+
+    def __init__(self, app: ASGIApp, *, room: str) -> None:
+        self._app = app
+        self._room = room
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started, status = time.perf_counter(), 0
+
+        async def counted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, _bounded(scope, receive), counted)
+        except Exception as wrong:
+            failure = wrong if isinstance(wrong, Failure) else Fault()
+            if not isinstance(wrong, Failure):
+                log.error("request failed: %s", place_of(wrong))
+            if not status:
+                await refusal(failure, path=scope["path"])(scope, receive, counted)
+        finally:
+            route = getattr(scope.get("route"), "path", "unrouted")
+            REQUESTS.labels(self._room, route, status).inc()
+            SECONDS.labels(self._room).observe(time.perf_counter() - started)
+
+
+def _bounded(scope: Scope, receive: Receive) -> Receive:
+    """The body, refused as soon as it is known to be too large."""
+    declared = dict(scope["headers"]).get(b"content-length", b"0")
+    seen = 0
+
+    async def bounded() -> Message:
+        nonlocal seen
+        if declared.isdigit() and int(declared) > LARGEST_BODY:
+            raise TooLarge
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > LARGEST_BODY:
+            raise TooLarge
+        return message
+
+    return bounded
