@@ -1,0 +1,1 @@
+"""The diagnosis codes a doctor may record, as a small ICD-10 subset."""
