@@ -26,11 +26,11 @@ with told as (insert into flow.event (id, kind, at, body) values ($1, $2, $3, $4
 insert into flow.delivery (consumer, event_id, kind, body, due_at) select c, $1, $2, $4, $3 from unnest($5::text[]) c
 """
 CLAIM = """
-select event_id, kind, body, attempts from flow.delivery where consumer = $1 and due_at <= $2
+select event_id, kind, body, attempts from flow.delivery_{room} where due_at <= $1
 order by due_at, event_id limit 1 for update skip locked
 """
-DONE = "delete from flow.delivery where consumer = $1 and event_id = $2"
-LATER = "update flow.delivery set attempts = attempts + 1, due_at = $3 where consumer = $1 and event_id = $2"
+DONE = "delete from flow.delivery_{room} where event_id = $1"
+LATER = "update flow.delivery_{room} set attempts = attempts + 1, due_at = $2 where event_id = $1"
 LONGEST_WAIT = timedelta(minutes=5)
 
 Handler = Callable[[Transaction, bytes], Awaitable[None]]
@@ -68,12 +68,12 @@ class Consumer:
         event_id, attempts = "", 0
         try:
             async with self.database.transaction() as tx:
-                row = await tx.raw.fetchrow(CLAIM, self.room, self.clock.now())
+                row = await tx.raw.fetchrow(CLAIM.format(room=self.room), self.clock.now())
                 if row is None:
                     return False
                 event_id, attempts = row["event_id"], row["attempts"]
                 await self.handlers[row["kind"]](tx, row["body"])
-                await tx.raw.execute(DONE, self.room, event_id)
+                await tx.raw.execute(DONE.format(room=self.room), event_id)
             EVENTS.labels(self.room, "done").inc()
             await notify.announce(self.redis, tx.words)
         except Exception as wrong:
@@ -87,4 +87,4 @@ class Consumer:
     async def _put_off(self, event_id: str, attempts: int) -> None:
         wait = min(timedelta(seconds=2 ** min(attempts, 10)), LONGEST_WAIT)
         async with self.database.transaction() as tx:
-            await tx.raw.execute(LATER, self.room, event_id, self.clock.now() + wait)
+            await tx.raw.execute(LATER.format(room=self.room), event_id, self.clock.now() + wait)

@@ -57,7 +57,7 @@ def application(name: str, settings: Settings, *, routers: Sequence[APIRouter], 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            room = app.state.room = await _open(name, settings, stack)
+            room = app.state.room = await open_room(name, settings, stack)
             tasks = [asyncio.create_task(_kept_alive(work)) for work in start(app, room)]
             yield
             for task in tasks:
@@ -73,7 +73,8 @@ def application(name: str, settings: Settings, *, routers: Sequence[APIRouter], 
     return app
 
 
-async def _open(name: str, settings: Settings, stack: AsyncExitStack) -> Room:
+async def open_room(name: str, settings: Settings, stack: AsyncExitStack) -> Room:
+    """Everything a room needs, opened in the running loop and closed with the stack."""
     clock = SystemClock(settings.offset)
     database = Database(settings.database_url(name), room=name)
     stack.push_async_callback(database.close)

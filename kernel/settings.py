@@ -128,7 +128,7 @@ class Settings:
         """The address at which a role reaches the record, in SQLAlchemy's spelling."""
         password = self.secret(f"db-{role}")
         if self.database == "embedded":
-            return f"postgresql+asyncpg://{role}:{password}@/yuzhen?host={self.runtime}"
+            return f"postgresql+asyncpg://{role}:{password}@/yuzhen?host={self.runtime / 'pg'}"
         place = self.database.removeprefix("postgresql://")
         return f"postgresql+asyncpg://{role}:{password}@{place}"
 

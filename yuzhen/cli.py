@@ -1,0 +1,72 @@
+"""The command line: `yuzhen up`, `migrate`, `room`, `worker`, `token`, `demo`."""
+
+import asyncio
+import os
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from kernel.settings import Settings, SettingWrong
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+console = Console()
+
+
+@app.command()
+def up() -> None:
+    """Run the whole platform here until Ctrl-C."""
+    from yuzhen.up import up as run
+
+    os.umask(0o077)
+    raise typer.Exit(run(Settings.from_environment(), console))
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to what this version expects."""
+    from yuzhen.migrate import migrate as run
+
+    asyncio.run(run(Settings.from_environment()))
+
+
+@app.command()
+def room(
+    name: Annotated[str, typer.Argument(help="gateway, identity, patients, appointments, consult or pharmacy")],
+) -> None:
+    """Serve one room, as a container does."""
+    from yuzhen.serve import listen, serve
+
+    settings = Settings.from_environment()
+    serve(name, settings, listen(settings, name))
+
+
+@app.command()
+def rtc() -> None:
+    """Run one media node."""
+    from services.consult.rtc import node
+
+    settings = Settings.from_environment()
+    node.serve(control=settings.rtc_address, media_addresses=settings.media_addresses, media_port=settings.media_port)
+
+
+@app.command()
+def worker() -> None:
+    """Do what is due for every room."""
+    from yuzhen.worker import run
+
+    run(Settings.from_environment())
+
+
+def main() -> None:
+    """The program's entry; known failures end in one plain sentence."""
+    from yuzhen.embedded import EngineMissing
+    from yuzhen.serve import PortTaken
+    from yuzhen.supervisor import AlreadyRunning
+
+    try:
+        app()
+    except (SettingWrong, EngineMissing, PortTaken, AlreadyRunning) as known:
+        console.print(f"[red]{known}[/]")
+        sys.exit(1)

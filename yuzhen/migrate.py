@@ -1,0 +1,69 @@
+"""Bring the database to what the code expects: roles and schemas, then the record, then each room's own tables."""
+
+import asyncpg
+
+from kernel.migration import upgrade
+from kernel.settings import Settings
+from yuzhen import secret
+from yuzhen.embedded import ADMIN
+from yuzhen.rooms import ROLES, ROOT, SERVICES, migrations
+
+OWNER = "yuzhen_owner"
+
+
+async def migrate(settings: Settings) -> None:
+    """Make or change everything; runs again without effect, and after having died at any line."""
+    await _roles_and_schemas(settings)
+    url = owner_url(settings)
+    await upgrade(url, folder=ROOT / "kernel" / "migrations", schema="flow")
+    await upgrade(url, folder=ROOT / "record" / "migrations", schema="record")
+    for room in SERVICES:
+        await upgrade(url, folder=migrations(room), schema=room)
+
+
+def owner_url(settings: Settings) -> str:
+    """The address of the role that owns all tables; used by migrations and by nothing else."""
+    return settings.database_url(OWNER)
+
+
+def _admin_dsn(settings: Settings, database: str) -> str:
+    if settings.database == "embedded":
+        password = secret.ensure(settings.secrets, "db-admin")
+        return f"postgresql://{ADMIN}:{password}@/{database}?host={settings.runtime / 'pg'}"
+    place, _, name = settings.database_admin.rpartition("/")
+    return f"{place}/{database if database == 'postgres' else name}"
+
+
+async def _roles_and_schemas(settings: Settings) -> None:
+    name = "yuzhen" if settings.database == "embedded" else settings.database.rpartition("/")[2]
+    admin = await asyncpg.connect(_admin_dsn(settings, "postgres"))
+    try:
+        for role in (OWNER, *ROLES):
+            password = secret.ensure(settings.secrets, f"db-{role}")
+            await _ensure_role(admin, role, f"login password '{password}'")
+        for service in SERVICES:
+            await _ensure_role(admin, f"{service}_patient", "nologin")
+            await admin.execute(f'grant "{service}_patient" to "{service}"')
+        if not await admin.fetchval("select true from pg_database where datname = $1", name):
+            await admin.execute(f'create database "{name}" owner "{OWNER}"')
+        await admin.execute(f'revoke all on database "{name}" from public')
+        for role in ROLES:
+            await admin.execute(f'grant connect on database "{name}" to "{role}"')
+    finally:
+        await admin.close()
+    inside = await asyncpg.connect(_admin_dsn(settings, name))
+    try:
+        await inside.execute("revoke all on schema public from public")
+        for extension in ("btree_gist", "pg_trgm"):
+            await inside.execute(f"create extension if not exists {extension} schema pg_catalog")
+        for schema in ("flow", "record", *SERVICES):
+            await inside.execute(f'create schema if not exists {schema} authorization "{OWNER}"')
+        for room in SERVICES:
+            await inside.execute(f'grant usage on schema {room} to "{room}"')
+    finally:
+        await inside.close()
+
+
+async def _ensure_role(admin: "asyncpg.Connection[asyncpg.Record]", role: str, options: str) -> None:
+    verb = "alter" if await admin.fetchval("select true from pg_roles where rolname = $1", role) else "create"
+    await admin.execute(f'{verb} role "{role}" {options}')

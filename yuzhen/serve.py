@@ -1,0 +1,73 @@
+"""Serving one room's application on a socket that already listens."""
+
+import os
+import socket
+from pathlib import Path
+
+import uvicorn
+
+from kernel import telemetry
+from kernel.settings import Settings
+from yuzhen.certificate import ensure_certificate
+from yuzhen.rooms import application
+
+BACKLOG = 1024
+
+
+def listen(settings: Settings, room: str) -> socket.socket:
+    """The room's listening socket: TCP for the gateway, by default a private Unix socket for the others."""
+    if room == "gateway":
+        return _tcp(settings.host, settings.port)
+    if settings.listen == "unix":
+        return _unix(settings.runtime / f"{room}.sock")
+    host, _, port = settings.listen.rpartition(":")
+    return _tcp(host, int(port))
+
+
+def serve(room: str, settings: Settings, sock: socket.socket) -> None:
+    """Serve until SIGTERM, answering what is under way."""
+    telemetry.configure(room, level=settings.log_level)
+    tls = ensure_certificate(settings) if room == "gateway" and settings.tls == "auto" else None
+    config = uvicorn.Config(
+        application(room, settings),
+        loop="uvloop",
+        http="httptools",
+        ws="websockets-sansio",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+        ws_max_size=1 << 20,
+        ssl_certfile=str(tls.certificate) if tls else None,
+        ssl_keyfile=str(tls.key) if tls else None,
+    )
+    uvicorn.Server(config).run(sockets=[sock])
+
+
+def _tcp(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+    except OSError as taken:
+        raise PortTaken(f"Port {port} is taken. Stop what uses it, or set YUZHEN_PORT to another.") from taken
+    sock.listen(BACKLOG)
+    return sock
+
+
+def _unix(path: Path) -> socket.socket:
+    path.unlink(missing_ok=True)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        sock.bind(str(path))
+    finally:
+        os.umask(before)
+    sock.listen(BACKLOG)
+    return sock
+
+
+class PortTaken(Exception):
+    """The gateway's port is in use."""
