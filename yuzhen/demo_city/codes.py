@@ -2,26 +2,26 @@
 
 from typing import Any
 
+from record.canonical import BASE, code_system
+
 Resource = dict[str, Any]
 Element = dict[str, Any]
 
-YUZHEN = "https://yuzhen.example/fhir"
 CHONGQING = "http://fhir.cq.hc"
 TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
-ICD10 = "http://hl7.org/fhir/sid/icd-10"
 LOINC = "http://loinc.org"
 
-SPECIALTY = f"{YUZHEN}/CodeSystem/medical-subject"
+SPECIALTY = code_system("medical-subject")
 """诊疗科目名录: the medical subjects a Chinese institution is licensed for."""
-ALLERGEN = f"{YUZHEN}/CodeSystem/allergen"
-DOCUMENT_CATEGORY = f"{YUZHEN}/CodeSystem/document-category"
+ALLERGEN = code_system("allergen")
+DOCUMENT_CATEGORY = code_system("document-category")
 
 RESIDENT_IDENTITY = "urn:oid:2.16.156.10011.1.3"
 """公民身份号码: the number on the resident identity card, GB 11643."""
-CREDIT_CODE = f"{YUZHEN}/NamingSystem/uscc"
-INSTITUTION_LICENCE = f"{YUZHEN}/NamingSystem/institution-licence"
-DOCTOR_LICENCE = f"{YUZHEN}/NamingSystem/doctor-licence"
-PHARMACIST_LICENCE = f"{YUZHEN}/NamingSystem/pharmacist-licence"
+CREDIT_CODE = f"{BASE}/NamingSystem/uscc"
+INSTITUTION_LICENCE = f"{BASE}/NamingSystem/institution-licence"
+DOCTOR_LICENCE = f"{BASE}/NamingSystem/doctor-licence"
+PHARMACIST_LICENCE = f"{BASE}/NamingSystem/pharmacist-licence"
 
 
 def coding(system: str, code: str, display: str) -> Element:

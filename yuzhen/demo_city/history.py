@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from services.patients.terminology.diagnoses import ICD10
 from services.patients.terminology.diagnoses import load as diagnoses
 from services.pharmacy.formulary.medicines import Medicine
 from services.pharmacy.formulary.medicines import load as medicines
@@ -16,7 +17,6 @@ from yuzhen.demo_city.chance import draw, pick
 from yuzhen.demo_city.codes import (
     ALLERGEN,
     DOCUMENT_CATEGORY,
-    ICD10,
     LOINC,
     TERMINOLOGY,
     Element,

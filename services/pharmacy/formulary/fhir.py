@@ -3,14 +3,15 @@
 from decimal import Decimal
 from typing import Any
 
+from record.canonical import code_system, extension
 from services.pharmacy.formulary.medicines import Medicine, Quantity
 
-FORMULARY = "https://yuzhen.example/fhir/CodeSystem/formulary"
-INGREDIENT = "https://yuzhen.example/fhir/CodeSystem/ingredient"
-DOSE_FORM = "https://yuzhen.example/fhir/CodeSystem/dose-form"
-REVIEW_STATUS = "https://yuzhen.example/fhir/CodeSystem/review-status"
-LEGAL_CLASS = "https://yuzhen.example/fhir/StructureDefinition/medication-legal-class"
-ONLINE_RETAIL_BAN = "https://yuzhen.example/fhir/StructureDefinition/medication-online-retail-ban"
+FORMULARY = code_system("formulary")
+INGREDIENT = code_system("ingredient")
+DOSE_FORM = code_system("dose-form")
+REVIEW_STATUS = code_system("review-status")
+LEGAL_CLASS = extension("medication-legal-class")
+ONLINE_RETAIL_BAN = extension("medication-online-retail-ban")
 UCUM = "http://unitsofmeasure.org"
 
 
