@@ -24,7 +24,7 @@ MOST_EVENTS = 10_000
 class NodeClient:
     """A lasting stream to one node; use as `async with NodeClient("unix:/run/rtc.sock") as node`.
 
-    Every stream begins with a Hello event; one with another `run` says that the node was restarted and its rooms are gone.
+    Every stream begins with a Hello event; another `run` in it means that the node restarted and its rooms are gone.
     """
 
     def __init__(self, control: str) -> None:

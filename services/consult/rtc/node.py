@@ -58,6 +58,10 @@ async def _serve(control: ControlAddress, addresses: Sequence[str], port: int) -
     node = Node(mux, certificate, transport)
     server = await node.listen(control)
     log.info("media on UDP port %d of %s", transport.port, ", ".join(addresses))
+    # A pause of the collector would be a gap in every picture: from here on it runs when there is time for it.
+    gc.collect()
+    gc.freeze()
+    gc.disable()
     node.start(loop)
     await stop.wait()
     server.close()
@@ -85,12 +89,8 @@ class Node:
         return server
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Begin to carry media; from here on garbage is collected when there is time for it."""
+        """Begin to carry media."""
         self._mux.attach(self.worker, loop)
-        # A pause of the collector would be a gap in every picture.
-        gc.collect()
-        gc.freeze()
-        gc.disable()
         self._timer = loop.call_later(TURN, self._turn, loop)
 
     def close(self) -> None:
@@ -101,7 +101,6 @@ class Node:
         self._mux.close()
         for stream in list(self._streams):
             stream.close()
-        gc.enable()
 
     def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
         now = monotonic()

@@ -74,6 +74,11 @@ class Peer:
         self._estimate = BitrateEstimate() if limits and not self._sequence_id else None
         self._feedback_at = self._report_at = now
 
+    @property
+    def connected(self) -> bool:
+        """Whether media can be sent and received."""
+        return self._keys is not None
+
     def check_received(self, check: Check, address: Address, now: float) -> bool:
         """Answer a connectivity check; whether the sender proved to be this participant."""
         if check.fragments[1] != self._theirs or not check.verified(self.credentials.password):

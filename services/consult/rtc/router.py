@@ -273,10 +273,16 @@ class Participant(Protocol):
     tracks: list[Track]
     outlets: list[Outlet]
 
+    @property
+    def connected(self) -> bool: ...
+
 
 def arrange(participants: Sequence[Participant]) -> None:
-    """Give every idle outlet a track of its kind from another participant, one its owner does not yet receive."""
-    for receiver in participants:
+    """Give every idle outlet a track of its kind from another participant, one its owner does not yet receive.
+
+    Only those who are connected get one: a keyframe asked for earlier would be sent into the void.
+    """
+    for receiver in (one for one in participants if one.connected):
         taken = {outlet.source for outlet in receiver.outlets}
         others = [track for other in participants if other is not receiver for track in other.tracks]
         for outlet in receiver.outlets:

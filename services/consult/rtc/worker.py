@@ -27,7 +27,7 @@ Place = tuple[str, str]
 
 
 class Worker:
-    """All rooms of one process: receives what comes to the node's UDP port; `turn` must be called some forty times a second.
+    """All rooms of one process: receives what comes to the UDP port; `turn` must be called some forty times a second.
 
     `emit` is told every event. `capacity` is how many participants a room takes.
     """
@@ -77,7 +77,6 @@ class Worker:
         )
         self._rooms.setdefault(room, {})[participant] = peer
         self._by_fragment[peer.credentials.fragment] = (place, peer)
-        arrange(list(self._rooms[room].values()))
         return write_answer(
             read,
             session=secrets.randbits(62),
@@ -172,10 +171,15 @@ class Worker:
     def _watch(self, place: Place) -> Watch:
         room, participant = place
         return Watch(
-            connected=lambda: self._emit(Connected(room, participant)),
+            connected=partial(self._connected, place),
             flows=lambda kind: self._emit(MediaFlowing(room, participant, kind)),
             lost=partial(self._note_loss, place),
         )
+
+    def _connected(self, place: Place) -> None:
+        room, participant = place
+        arrange(list(self._rooms[room].values()))
+        self._emit(Connected(room, participant))
 
     def _note_loss(self, place: Place, track: Track) -> None:
         room, participant = place
