@@ -35,9 +35,9 @@ def checks() -> dict[str, list[str]]:
         "rules": [*PYTHON, "tools.rules"],
         "stubs": [*PYTHON, "tools.stubs", "--check"],
         "protobuf": [tool["buf"], "lint", "proto"],
-        "dependencies": [tool["deptry"], "."],
-        "style": [tool["ruff"], "check", "."],
-        "format": [tool["ruff"], "format", "--check", "."],
+        "dependencies": [tool["deptry"], "--no-ansi", "."],
+        "style": [tool["ruff"], "check", "--output-format=concise", "."],
+        "format": [tool["ruff"], "format", "--check", "--output-format=concise", "."],
     }
 
 
