@@ -7,7 +7,7 @@ committed before the answer is written. Both know the caller before any code of 
 import logging
 import re
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Annotated, Any
 
 import orjson
@@ -107,7 +107,9 @@ Anyone = Annotated[Principal, Depends(allow(*Role))]
 """Anyone who has signed in."""
 
 
-def json(body: Any, *, status: int = 200, media_type: str = "application/json", **headers: str) -> Response:
+def json(
+    body: Any, *, status: int = 200, media_type: str = "application/json", headers: Mapping[str, str] | None = None
+) -> Response:
     """An answer in JSON."""
     return Response(orjson.dumps(body), status, headers=headers, media_type=media_type)
 
@@ -115,8 +117,10 @@ def json(body: Any, *, status: int = 200, media_type: str = "application/json", 
 def refusal(failure: Failure, *, path: str) -> Response:
     """A failure's face: OperationOutcome on FHIR routes, problem details (RFC 9457) elsewhere."""
     if path.startswith("/fhir"):
-        return json(failure.outcome(), status=failure.status, media_type=FHIR_JSON, **failure.headers)
-    return json(failure.problem(), status=failure.status, media_type="application/problem+json", **failure.headers)
+        return json(failure.outcome(), status=failure.status, media_type=FHIR_JSON, headers=failure.headers)
+    return json(
+        failure.problem(), status=failure.status, media_type="application/problem+json", headers=failure.headers
+    )
 
 
 def handle_failures(app: FastAPI) -> None:

@@ -40,3 +40,18 @@ async def listen(redis: "Redis", channels: Sequence[str], *, every: float = 1.0)
         except (RedisError, OSError):
             yield "", ""
             await asyncio.sleep(every)
+
+
+async def listen_all(redis: "Redis", pattern: str, *, every: float) -> AsyncIterator[tuple[str, str]]:
+    """Words on every channel that fits a pattern; ("", "*") after each gap in which words may have been lost."""
+    while True:
+        try:
+            async with redis.pubsub(ignore_subscribe_messages=True) as pubsub:
+                await pubsub.psubscribe(pattern)
+                yield "", "*"
+                while True:
+                    message = await pubsub.get_message(timeout=every)
+                    if message:
+                        yield message["channel"].decode(), message["data"].decode()
+        except (RedisError, OSError):
+            await asyncio.sleep(1.0)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -39,6 +39,12 @@ class Room:
     database: Database
     redis: "Redis"
     verifier: Verifier
+    closing: AsyncExitStack
+
+    def at_close(self, *endings: Callable[[], Awaitable[None]]) -> None:
+        """Have these called when the room closes."""
+        for ending in endings:
+            self.closing.push_async_callback(ending)
 
 
 class NotReady(Busy):
@@ -51,7 +57,18 @@ Start = Callable[[FastAPI, Room], Sequence[Coroutine[Any, Any, None]]]
 """What a room runs beside its routes; it may leave things on `app.state` for its guards."""
 
 
-def application(name: str, settings: Settings, *, routers: Sequence[APIRouter], start: Start) -> FastAPI:
+health = APIRouter()
+room_readiness = APIRouter()
+
+
+def application(
+    name: str,
+    settings: Settings,
+    *,
+    routers: Sequence[APIRouter],
+    start: Start,
+    readiness: APIRouter = room_readiness,
+) -> FastAPI:
     """A room's application. Nothing loop-bound exists before its lifespan begins, so it may be made before a fork."""
 
     @asynccontextmanager
@@ -67,8 +84,7 @@ def application(name: str, settings: Settings, *, routers: Sequence[APIRouter], 
     app = FastAPI(title=name, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(Doorway, room=name)
     handle_failures(app)
-    app.include_router(_vital_signs())
-    for router in routers:
+    for router in (health, readiness, *routers):
         app.include_router(router)
     return app
 
@@ -81,7 +97,7 @@ async def open_room(name: str, settings: Settings, stack: AsyncExitStack) -> Roo
     redis = notify.connect(settings.redis_url)
     stack.push_async_callback(redis.aclose)
     verifier = Verifier(fetch_keys(settings), issuer=settings.issuer, clock=clock)
-    return Room(name, settings, clock, RandomIds(clock), database, redis, verifier)
+    return Room(name, settings, clock, RandomIds(clock), database, redis, verifier, stack)
 
 
 async def _kept_alive(work: Coroutine[Any, Any, None]) -> None:
@@ -123,29 +139,26 @@ async def _room(request: Request) -> Room:
 TheRoom = Annotated[Room, Depends(_room)]
 
 
-def _vital_signs() -> APIRouter:
-    router = APIRouter()
+@health.get("/healthz")
+async def healthz() -> Response:
+    """The process is alive."""
+    return json({"status": "alive"})
 
-    @router.get("/healthz")
-    async def healthz() -> Response:
-        """The process is alive."""
-        return json({"status": "alive"})
 
-    @router.get("/readyz")
-    async def readyz(room: TheRoom) -> Response:
-        """The process can do its work: the record answers. Redis may be away; live pages then wait for the poll."""
-        async with room.database.reading() as tx:
-            await tx.raw.fetchval("select 1")
-        try:
-            await room.redis.ping()
-            live = "ok"
-        except (RedisError, OSError):
-            live = "away"
-        return json({"status": "ready", "record": "ok", "live": live})
+@room_readiness.get("/readyz")
+async def readyz(room: TheRoom) -> Response:
+    """The process can do its work: the record answers. Redis may be away; live pages then wait for the poll."""
+    async with room.database.reading() as tx:
+        await tx.raw.fetchval("select 1")
+    try:
+        await room.redis.ping()
+        live = "ok"
+    except (RedisError, OSError):
+        live = "away"
+    return json({"status": "ready", "record": "ok", "live": live})
 
-    @router.get("/metrics")
-    async def metrics() -> Response:
-        """Counters for the operator; the gateway does not pass this route on."""
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
-    return router
+@room_readiness.get("/metrics")
+async def metrics() -> Response:
+    """Counters for the operator; the gateway does not pass this route on."""
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

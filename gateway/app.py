@@ -1,0 +1,27 @@
+"""The gateway: the only public door of the house."""
+
+from collections.abc import Coroutine, Sequence
+from typing import Any
+
+from fastapi import FastAPI
+
+from gateway import live, pages, routes
+from gateway.forwarding import Corridor
+from gateway.routing import rooms
+from kernel.service import Room, application
+from kernel.settings import Settings
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The gateway's application."""
+    routers = [live.router, pages.router, routes.router]
+    app = application("gateway", settings, routers=routers, start=_start, readiness=routes.readiness)
+    app.add_middleware(pages.SafeHeaders)
+    return app
+
+
+def _start(app: FastAPI, room: Room) -> Sequence[Coroutine[Any, Any, None]]:
+    app.state.corridors = {name: Corridor(name, room.settings) for name in rooms()}
+    app.state.relay = live.Relay(room.redis)
+    room.at_close(*(corridor.close for corridor in app.state.corridors.values()))
+    return [app.state.relay.run()]

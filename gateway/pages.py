@@ -1,0 +1,80 @@
+"""The web client's files, with headers that let a page load nothing from elsewhere."""
+
+from pathlib import Path
+
+from fastapi import APIRouter
+from fastapi.responses import FileResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from kernel.failures import Unknown
+
+DIST = Path(__file__).resolve().parent.parent / "web" / "dist"
+FOR_EVER = "public, max-age=31536000, immutable"
+HEADERS = {
+    b"content-security-policy": (
+        b"default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data: blob:; media-src 'self' blob:; "
+        b"object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+    ),
+    b"x-content-type-options": b"nosniff",
+    b"referrer-policy": b"no-referrer",
+    b"permissions-policy": b"camera=(self), microphone=(self), geolocation=()",
+    b"cross-origin-opener-policy": b"same-origin",
+}
+
+router = APIRouter()
+
+
+class PageUnknown(Unknown):
+    """There is no such page. Start at the first page."""
+
+    code = "page-unknown"
+
+
+class ClientNotBuilt(Unknown):
+    """The web client is not built yet. Run 'make web'."""
+
+    code = "web-not-built"
+
+
+@router.get("/")
+async def first_page() -> Response:
+    """The web client."""
+    page = DIST / "index.html"
+    if not page.is_file():
+        raise ClientNotBuilt
+    return FileResponse(page, headers={"Cache-Control": "no-cache"})
+
+
+@router.get("/assets/{name}")
+async def asset(name: str) -> Response:
+    """A file of the web client; its name changes with its contents."""
+    file = (DIST / "assets" / name).resolve()
+    if file.parent != (DIST / "assets").resolve() or not file.is_file():
+        raise PageUnknown
+    return FileResponse(file, headers={"Cache-Control": FOR_EVER})
+
+
+@router.get("/favicon.svg")
+async def icon() -> Response:
+    """The client's icon."""
+    file = DIST / "favicon.svg"
+    if not file.is_file():
+        raise PageUnknown
+    return FileResponse(file, headers={"Cache-Control": FOR_EVER})
+
+
+class SafeHeaders:
+    """Adds the headers that keep pages to themselves, unless an answer brings its own."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def safe(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                present = {name.lower() for name, _ in message["headers"]}
+                added = [(name, value) for name, value in HEADERS.items() if name not in present]
+                message = {**message, "headers": [*message["headers"], *added]}
+            await send(message)
+
+        await self._app(scope, receive, safe if scope["type"] == "http" else send)
