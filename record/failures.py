@@ -1,0 +1,135 @@
+"""The ways a request to the record can fail, in the words its reader sees."""
+
+from kernel.failures import Conflict, Forbidden, Gone, Invalid, NotAllowed, Rule, Stale, Unknown
+
+
+class ResourceUnknown(Unknown):
+    """There is no such resource, or it is not yours to see."""
+
+    code = "resource-unknown"
+
+
+class VersionUnknown(Unknown):
+    """The resource has no such version."""
+
+    code = "version-unknown"
+
+
+class ResourceDeleted(Gone):
+    """This resource was deleted. Its history can still be read."""
+
+    code = "resource-deleted"
+
+
+class VersionStale(Stale):
+    """The resource has changed since you read it. Read it again, then repeat your change."""
+
+    code = "version-stale"
+
+
+class IdTaken(Conflict):
+    """A resource with this id exists already. Update that one, or create without an id."""
+
+    code = "id-taken"
+
+
+class PatientMissing(Invalid):
+    """This type of resource belongs to one patient: name that patient by a reference such as Patient/123."""
+
+    code = "patient-missing"
+
+
+class PatientFixed(Rule):
+    """A resource stays with its patient. Correct the reference, or enter a new resource for the other patient."""
+
+    code = "patient-fixed"
+
+
+class NotYours(Forbidden):
+    """You may not write into this patient's record."""
+
+    code = "not-yours"
+
+
+class IdNotOffered(NotAllowed):
+    """No resource has this id, and ids are given by the hospital. Create it by POST to the type."""
+
+    code = "id-not-offered"
+
+
+class WriteNotOffered(NotAllowed):
+    """Resources of this type are not changed this way."""
+
+    code = "write-not-offered"
+
+
+class NotJson(Invalid):
+    """The body is not readable JSON."""
+
+    code = "not-json"
+
+
+class ResourceInvalid(Invalid):
+    """The resource does not follow FHIR R4 here."""
+
+    issue, code = "structure", "resource-invalid"
+
+
+class CodeInvalid(Invalid):
+    """This code is not among those allowed here."""
+
+    issue, code = "code-invalid", "code-invalid"
+
+
+class InvariantBroken(Rule):
+    """The resource breaks a rule of FHIR R4."""
+
+    issue, code = "invariant", "invariant-broken"
+
+
+class ParameterUnknown(Invalid):
+    """This search parameter is not offered for this type. The CapabilityStatement lists those that are."""
+
+    issue, code = "not-supported", "parameter-unknown"
+
+
+class ModifierUnknown(Invalid):
+    """This modifier is not offered for this search parameter."""
+
+    issue, code = "not-supported", "modifier-unknown"
+
+
+class ValueUnreadable(Invalid):
+    """The value of this search parameter cannot be read."""
+
+    issue, code = "value", "value-unreadable"
+
+
+class SearchTooLarge(Invalid):
+    """The search asks for too much at once. Use fewer values or a smaller _count."""
+
+    issue, code = "too-costly", "search-too-large"
+
+
+class PageUnreadable(Invalid):
+    """This page link is damaged or no longer valid. Start the search again."""
+
+    code = "page-unreadable"
+
+
+class PreconditionUnreadable(Invalid):
+    """If-Match must carry one ETag as it was given, such as W/"3"."""
+
+    code = "precondition-unreadable"
+
+
+class ConditionalNotOffered(Invalid):
+    """Conditional interactions are not offered. Search first, then create or update by id."""
+
+    issue, code = "not-supported", "conditional-not-offered"
+
+
+class IdMismatch(Invalid):
+    """The resource's type and id must be the ones in the address."""
+
+    code = "id-mismatch"

@@ -1,0 +1,122 @@
+"""HL7's search expressions compiled to plain walks over a resource, each with the type of what it finds.
+
+Understood: element paths, `|`, `ofType(T)`, `as(T)`, `(x as T)`, `where(resolve() is T)`, `where(element='text')` and
+`extension('url')`. https://hl7.org/fhir/R4/searchparameter-registry.html
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from record import definitions
+from record.keys import reference_type
+
+IS_A = re.compile(r"where\(resolve\(\) is (\w+)\)")
+EQUALS = re.compile(r"where\((\w+)\s*=\s*'([^']*)'\)")
+OF_TYPE = re.compile(r"(?:ofType|as)\((\w+)\)")
+EXTENSION = re.compile(r"extension\('([^']+)'\)")
+NAME = re.compile(r"\w+")
+
+
+class ExpressionUnknown(Exception):
+    """The expression uses a part of FHIRPath that is not understood here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Go into an element, and keep what fits."""
+
+    name: str
+    is_a: str | None = None
+    where: tuple[str, str] | None = None
+
+    def keeps(self, value: Any) -> bool:
+        if self.is_a is not None:
+            return reference_type(value) == self.is_a
+        return self.where is None or (isinstance(value, dict) and value.get(self.where[0]) == self.where[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A walk from the resource to values of one type."""
+
+    steps: tuple[Step, ...]
+    type: str
+
+    def values(self, resource: dict[str, Any]) -> list[Any]:
+        """What the walk finds, in order."""
+        found: list[Any] = [resource]
+        for step in self.steps:
+            found = [value for node in found for value in _inside(node, step.name) if step.keeps(value)]
+            if not found:
+                break
+        return found
+
+
+def _inside(node: Any, name: str) -> Iterator[Any]:
+    value = node.get(name) if isinstance(node, dict) else None
+    if isinstance(value, list):
+        yield from (item for item in value if item is not None)
+    elif value is not None:
+        yield value
+
+
+def compiled(expression: str, type_: str) -> tuple[Path, ...]:
+    """The walks of the expression that begin at this resource type. Raises ExpressionUnknown."""
+    walks: list[Path] = []
+    for part in _split(expression, "|"):
+        walk = part.strip()
+        while walk.startswith("(") and walk.endswith(")"):
+            walk = walk[1:-1].strip()
+        walk = re.sub(r"\(?([\w.]+) as (\w+)\)?", r"\1.ofType(\2)", walk)
+        first, *rest = _split(walk, ".")
+        if first == type_ or first in {"Resource", "DomainResource"}:
+            walks += _follow(rest, [Path((), type_)], walk)
+    return tuple(dict.fromkeys(walks))
+
+
+def _split(text: str, mark: str) -> list[str]:
+    parts, depth, quoted = [""], 0, False
+    for letter in text:
+        quoted ^= letter == "'"
+        depth += 0 if quoted else (letter == "(") - (letter == ")")
+        if letter == mark and not depth and not quoted:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return parts
+
+
+def _follow(rest: list[str], walks: list[Path], whole: str) -> list[Path]:
+    for word in rest:
+        walks = [further for walk in walks for further in _further(walk, word)]
+        if not walks:
+            raise ExpressionUnknown(whole)
+    return walks
+
+
+def _further(walk: Path, word: str) -> list[Path]:
+    if found := OF_TYPE.fullmatch(word):
+        return [walk] if walk.type == found[1] else []
+    if found := IS_A.fullmatch(word):
+        return [_narrowed(walk, is_a=found[1])]
+    if found := EQUALS.fullmatch(word):
+        return [_narrowed(walk, where=(found[1], found[2]))]
+    if found := EXTENSION.fullmatch(word):
+        step = Step("extension", where=("url", found[1]))
+        return [Path((*walk.steps, step), "Extension")]
+    if not NAME.fullmatch(word):
+        raise ExpressionUnknown(word)
+    return list(_elements(walk, word))
+
+
+def _narrowed(walk: Path, **kept: Any) -> Path:
+    return replace(walk, steps=(*walk.steps[:-1], replace(walk.steps[-1], **kept)))
+
+
+def _elements(walk: Path, name: str) -> Iterator[Path]:
+    """The element of that name; for a choice such as `value`, each type it may take."""
+    for spelt, element in definitions.elements().get(walk.type, {}).items():
+        if name in {spelt, element.get("choice")}:
+            yield Path((*walk.steps, Step(spelt)), element["type"])
