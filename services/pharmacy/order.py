@@ -1,0 +1,213 @@
+"""A prescription's way from the doctor's signature to the patient's hand: one state machine, one table.
+
+Shown to others as a Task (https://hl7.org/fhir/R4/task.html); here it is a value and knows no database.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from services.pharmacy.failures import (
+    LineUnknown,
+    NothingDispensed,
+    NotPrescriber,
+    NotReviewed,
+    NotReviewer,
+    OrderElsewhere,
+    OverDispensed,
+    PrescriptionExpired,
+    QuantityUnfit,
+    ReturnUnexplained,
+    WrongPharmacy,
+)
+
+
+class State(StrEnum):
+    """Where an order stands; the code of Task.businessStatus."""
+
+    SUBMITTED = "submitted"
+    RETURNED = "returned"
+    REVIEWED = "reviewed"
+    RELEASED = "released"
+    CLAIMED = "claimed"
+    DISPENSED = "dispensed"
+    CLOSED = "closed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+class Step(StrEnum):
+    """What can happen to an order."""
+
+    RETURN = "return"
+    CORRECT = "correct"
+    REVIEW = "review"
+    RELEASE = "release"
+    CLAIM = "claim"
+    DISPENSE = "dispense"
+    CLOSE = "close"
+    CANCEL = "cancel"
+    EXPIRE = "expire"
+
+
+NEXT: Mapping[State, Mapping[Step, State]] = {
+    State.SUBMITTED: {
+        Step.RETURN: State.RETURNED,
+        Step.REVIEW: State.REVIEWED,
+        Step.CANCEL: State.CANCELLED,
+        Step.EXPIRE: State.EXPIRED,
+    },
+    State.RETURNED: {Step.CORRECT: State.SUBMITTED, Step.CANCEL: State.CANCELLED, Step.EXPIRE: State.EXPIRED},
+    State.REVIEWED: {Step.RELEASE: State.RELEASED, Step.CANCEL: State.CANCELLED, Step.EXPIRE: State.EXPIRED},
+    State.RELEASED: {
+        Step.RELEASE: State.RELEASED,
+        Step.CLAIM: State.CLAIMED,
+        Step.CANCEL: State.CANCELLED,
+        Step.EXPIRE: State.EXPIRED,
+    },
+    State.CLAIMED: {Step.DISPENSE: State.DISPENSED, Step.EXPIRE: State.EXPIRED},
+    State.DISPENSED: {Step.DISPENSE: State.DISPENSED, Step.CLOSE: State.CLOSED},
+    State.CLOSED: {},
+    State.CANCELLED: {},
+    State.EXPIRED: {},
+}
+"""The whole state machine: from a state, by a step, to a state. What is not here does not happen."""
+
+UNREVIEWED = frozenset({State.SUBMITTED, State.RETURNED})
+AFTER_REVIEW = frozenset({Step.RELEASE, Step.CLAIM, Step.DISPENSE, Step.CLOSE})
+EXPIRING = frozenset(state for state, steps in NEXT.items() if Step.EXPIRE in steps)
+"""States that end by themselves when the prescription's validity does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """One line of an order: the MedicationRequest's id, what was ordered and what was handed over of it."""
+
+    request: str
+    medication: str
+    unit: str
+    ordered: Decimal
+    dispensed: Decimal = Decimal(0)
+
+    @property
+    def left(self) -> Decimal:
+        return self.ordered - self.dispensed
+
+    def hand_over(self, quantity: Decimal, unit: str) -> "Fill":
+        """The line with so much more handed over. Raises QuantityUnfit, OverDispensed."""
+        if unit != self.unit or not quantity.is_finite() or quantity <= 0:
+            raise QuantityUnfit(f"MedicationRequest/{self.request} is ordered in {self.unit}.")
+        if quantity > self.left:
+            raise OverDispensed(f"MedicationRequest/{self.request}: {self.left} {self.unit} are left.")
+        return replace(self, dispensed=self.dispensed + quantity)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order as it stands. People and organizations are references, `patient` is an id, `version` the Task's."""
+
+    id: str
+    group: str
+    prescription: str
+    patient: str
+    encounter: str
+    prescriber: str
+    hospital_pharmacy: str
+    fills: tuple[Fill, ...]
+    authored_at: datetime
+    expires_at: datetime
+    state: State = State.SUBMITTED
+    version: int = 1
+    pharmacy: str | None = None
+    releases: int = 0
+    reason: str | None = None
+
+    @property
+    def owner(self) -> str:
+        """Who has to act: the hospital's pharmacy, then the one the patient chose."""
+        return self.pharmacy or self.hospital_pharmacy
+
+    def return_(self, *, organization: str, reason: str, now: datetime) -> "Order":
+        """Send it back to the doctor, unchanged (RX-11). Raises NotReviewer, ReturnUnexplained."""
+        self._reviewed_by(organization)
+        if not reason.strip():
+            raise ReturnUnexplained
+        return self._stepped(Step.RETURN, now=now, reason=reason.strip())
+
+    def review(self, *, organization: str, now: datetime) -> "Order":
+        """Approve it (RX-12): from here on it may be filled. Raises NotReviewer."""
+        self._reviewed_by(organization)
+        return self._stepped(Step.REVIEW, now=now, reason=None)
+
+    def correct(
+        self, *, prescription: str, fills: tuple[Fill, ...], authored_at: datetime, expires_at: datetime, now: datetime
+    ) -> "Order":
+        """The doctor signed anew after a return: the new lines take the place of the old."""
+        renewed = replace(self, authored_at=authored_at, expires_at=expires_at)
+        return renewed._stepped(Step.CORRECT, now=now, prescription=prescription, fills=fills, reason=None)
+
+    def release(self, *, pharmacy: str, now: datetime) -> "Order":
+        """The patient chooses where to have it filled, and may choose anew until it is claimed."""
+        return self._stepped(Step.RELEASE, now=now, pharmacy=pharmacy, releases=self.releases + 1)
+
+    def claim(self, *, organization: str, now: datetime) -> "Order":
+        """The chosen pharmacy takes it; taking it again changes nothing. Raises WrongPharmacy."""
+        self._filled_by(organization)
+        if self.state in {State.CLAIMED, State.DISPENSED}:
+            return self
+        return self._stepped(Step.CLAIM, now=now)
+
+    def dispense(self, items: Mapping[str, tuple[Decimal, str]], *, organization: str, now: datetime) -> "Order":
+        """Hand over (quantity, unit) of each line named by its MedicationRequest id; never more than is left.
+
+        Raises WrongPharmacy, LineUnknown, QuantityUnfit, OverDispensed.
+        """
+        self._filled_by(organization)
+        if not items:
+            raise QuantityUnfit
+        if unknown := set(items) - {fill.request for fill in self.fills}:
+            raise LineUnknown(f"MedicationRequest/{min(unknown)}")
+        fills = tuple(f.hand_over(*items[f.request]) if f.request in items else f for f in self.fills)
+        return self._stepped(Step.DISPENSE, now=now, fills=fills)
+
+    def close(self, *, organization: str) -> "Order":
+        """The pharmacy is done with it. Raises WrongPharmacy, NothingDispensed."""
+        self._filled_by(organization)
+        if self.state is State.CLAIMED:
+            raise NothingDispensed
+        return self._stepped(Step.CLOSE)
+
+    def cancel(self, *, by: str, reason: str | None) -> "Order":
+        """The doctor withdraws it before a pharmacy has claimed it. Raises NotPrescriber."""
+        if by != self.prescriber:
+            raise NotPrescriber
+        return self._stepped(Step.CANCEL, reason=reason)
+
+    def expire(self, *, now: datetime) -> "Order":
+        """End it when its validity is over; before that, and where it has ended, nothing happens."""
+        if now < self.expires_at or self.state not in EXPIRING:
+            return self
+        return self._stepped(Step.EXPIRE)
+
+    def _reviewed_by(self, organization: str) -> None:
+        if organization != self.hospital_pharmacy:
+            raise NotReviewer
+
+    def _filled_by(self, organization: str) -> None:
+        if self.state in UNREVIEWED:
+            raise NotReviewed
+        if self.pharmacy is None or organization != self.pharmacy:
+            raise WrongPharmacy
+
+    def _stepped(self, step: Step, *, now: datetime | None = None, **changes: object) -> "Order":
+        """The order after a step. With `now`, a step that needs a valid prescription."""
+        after = NEXT[self.state].get(step)
+        if after is None and step in AFTER_REVIEW and self.state in UNREVIEWED:
+            raise NotReviewed
+        if after is None:
+            raise OrderElsewhere(f"It is {self.state}.")
+        if now is not None and now >= self.expires_at:
+            raise PrescriptionExpired
+        return replace(self, state=after, version=self.version + 1, **changes)  # type: ignore[arg-type]
