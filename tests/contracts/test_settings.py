@@ -19,7 +19,7 @@ def tracked() -> list[Path]:
     git = shutil.which("git") or "git"
     command = [git, "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    suffixes = {".py", ".yaml", ".yml", ".md", ".toml", ".ts", ".tsx", ""}
+    suffixes = {".py", ".env", ".yaml", ".yml", ".md", ".toml", ".ts", ".tsx", ""}
     paths = [ROOT / name for name in listed.split("\0") if name and not name.startswith("tests/")]
     return [path for path in paths if path.suffix in suffixes and path.is_file()]
 
