@@ -105,8 +105,8 @@ def _account(one: accounts.Account, password_hash: str) -> Account:
         password_hash=password_hash,
         role=str(one.role),
         fhir_user=one.reference or "",
-        clinics=tuple(one.clinics),
-        organization=one.organization or "",
+        clinics=tuple(f"HealthcareService/{clinic}" for clinic in one.clinics),
+        organization=f"Organization/{one.organization}" if one.organization else "",
         display=one.display,
     )
 
