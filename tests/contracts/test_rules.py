@@ -94,8 +94,9 @@ def test_injected_clock_is_fine(path: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("router = APIRouter()", 1),
-        ("router = APIRouter(route_class=Other)", 1),
+        ("r = APIRouter()\n@r.get('/Slot')\nasync def slots(by: MayBook): ...", 2),
+        ("r = APIRouter(route_class=Other)\n@r.get('/Slot')\nasync def slots(by: MayBook): ...", 2),
+        ("r = APIRouter()\nasync def slots(by: MayBook): ...\nr.add_api_route('/Slot', slots)", 3),
         ("r = APIRouter(route_class=ReadRoute)\n@r.get('/Slot')\nasync def slots(tx: InTransaction): ...", 2),
         ("r = APIRouter(route_class=ReadRoute)\nr.add_api_route('/Slot', made_elsewhere)", 2),
         ("r = APIRouter(route_class=ReadRoute)\n@r.websocket('/live')\nasync def live(by: MayBook): ...", 2),
@@ -165,6 +166,7 @@ def test_quiet_log_is_fine(text: str) -> None:
     [
         ("services/appointments/slot.py", "import sqlalchemy"),
         ("services/appointments/slot.py", "from kernel.database import Transaction"),
+        ("services/appointments/queue_store.py", "from services.appointments import booking"),
         ("services/appointments/slot.py", "from services.appointments import routes"),
         ("services/appointments/store.py", "from services.appointments import booking"),
         ("services/appointments/store.py", "from services.appointments.fhir import slot"),
@@ -186,6 +188,9 @@ def test_call_upwards_is_found(path: str, text: str) -> None:
         ("services/appointments/slot.py", "import enum\nfrom kernel.clock import Clock\nfrom kernel import ids"),
         ("services/appointments/slot.py", "from services.appointments.failures import SlotTaken"),
         (USE_CASE, "from services.appointments import store\nfrom kernel.database import Transaction"),
+        (USE_CASE, "from services.appointments import queue_store\nfrom kernel.database import Transaction"),
+        (USE_CASE, "from record import read\nfrom kernel.database import Transaction"),
+        ("services/appointments/queue_store.py", "import asyncpg"),
         (ROUTES, "from fastapi import APIRouter\nfrom services.appointments import booking"),
         ("services/consult/rtc/peer.py", "import aiortc"),
         ("services/appointments/migrations/0001_pre_slots.py", "import alembic"),
@@ -194,7 +199,11 @@ def test_call_upwards_is_found(path: str, text: str) -> None:
 def test_call_downwards_is_fine(path: str, text: str) -> None:
     """Pure values, use cases over a store, routes over use cases; the media node and migrations stand apart."""
     others = [Source.of("services/appointments/failures.py", "from kernel.failures import Conflict"), STORE]
-    others += [Source.of("kernel/ids.py", ""), Source.of(USE_CASE, "from services.appointments import store")]
+    others += [
+        Source.of("kernel/ids.py", ""),
+        Source.of("services/appointments/queue_store.py", ""),
+        Source.of(USE_CASE, "from services.appointments import store"),
+    ]
     assert broken(places, path, text, *(other for other in others if other.path != path)) == []
 
 
@@ -274,6 +283,15 @@ def test_excuse_with_a_reason_counts() -> None:
     assert said("tx.commit()  # rule: commit-at-the-edge because a migration is an edge") == []
     assert said("# rule: commit-at-the-edge because a migration\n# is an edge of its own\ntx.commit()") == []
     assert said("# rule: commit-at-the-edge because of this\nx = 1\ntx.commit()") == ["excuses", "commit-at-the-edge"]
+
+
+def test_excuse_of_a_route_counts_where_it_is_read() -> None:
+    """A route is excused on its decorator or on its function, whichever line the writer chose."""
+    route = 'r = APIRouter()\n@r.get(\'/jwks\')%s\nasync def keys(): %s\n    """Public keys."""'
+    why = "  # rule: guarded-routes because public keys are public"
+    assert said(route % ("", "")) == ["guarded-routes"]
+    assert said(route % (why, "")) == []
+    assert said(route % ("", why)) == []
 
 
 def test_poor_excuse_is_found() -> None:

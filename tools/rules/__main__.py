@@ -25,7 +25,7 @@ def findings(sources: Sequence[Source]) -> list[Finding]:
     found = {finding for rule in RULES for finding in rule.check(sources)}
     for source in sources:
         for lines, rule, reason in source.excuses():
-            excused = {f for f in found if f.path == source.path and f.line in lines and f.rule == rule}
+            excused = {f for f in found if (f.path, f.rule) == (source.path, rule) and set(f.lines) & set(lines)}
             found -= excused
             if fault := _fault(rule, reason, excused=bool(excused)):
                 found.add(source.finding(lines[0], "excuses", fault))

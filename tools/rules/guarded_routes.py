@@ -6,6 +6,7 @@ ReadRoute or CommandRoute, and each route names the principals it lets through i
 
 import ast
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from tools.rules.names import dotted, last
 from tools.rules.source import Finding, Source
@@ -13,12 +14,13 @@ from tools.rules.source import Finding, Source
 NAME = "guarded-routes"
 ROOMS = ("kernel", "record", "services", "gateway")
 VERBS = {"get", "post", "put", "patch", "delete", "head", "options", "api_route", "route", "websocket"}
+BY_HAND = {"add_api_route", "add_api_websocket_route"}
 GUARDING = {"ReadRoute", "CommandRoute"}
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def check(sources: Sequence[Source]) -> Iterator[Finding]:
-    """Routers that ask nobody's name, and routes without a guard."""
+    """Routes on routers that ask nobody's name, and routes without a guard."""
     guards = {name for source in sources for name in _guards(source)}
     for source in sources:
         if source.is_python and source.parts[0] in ROOMS:
@@ -26,22 +28,24 @@ def check(sources: Sequence[Source]) -> Iterator[Finding]:
 
 
 def _in_file(source: Source, guards: set[str]) -> Iterator[Finding]:
-    bare = set()
-    for node in ast.walk(source.tree):
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and _is_bare(node.value):
-            bare |= {dotted(target) for target in node.targets}
-            yield source.finding(
-                node, NAME, "this router asks nobody's name: give it route_class=ReadRoute or CommandRoute"
-            )
-    functions = {node.name: node for node in ast.walk(source.tree) if isinstance(node, Function)}
-    for function in functions.values():
-        for decorator in function.decorator_list:
-            if isinstance(decorator, ast.Call) and _is_route(decorator) and _router(decorator) not in bare:
-                yield from _unguarded(source, decorator, function, guards)
-    for node in ast.walk(source.tree):
-        if isinstance(node, ast.Call) and last(node.func) == "add_api_route" and _router(node) not in bare:
-            endpoint = functions.get(last(node.args[1])) if len(node.args) > 1 else None
-            yield from _unguarded(source, node, endpoint, guards)
+    nodes = list(ast.walk(source.tree))
+    made = [node for node in nodes if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)]
+    bare = {dotted(target) for node in made if _is_bare(node.value) for target in node.targets}
+    for call, function in _routes(nodes):
+        if fault := _fault(call, function, bare=bare, guards=guards):
+            decorates = function is not None and call in function.decorator_list
+            until = function.body[0].lineno - 1 if function and decorates else call.end_lineno or 0
+            yield replace(source.finding(call, NAME, fault), until=until)
+
+
+def _routes(nodes: list[ast.AST]) -> Iterator[tuple[ast.Call, Function | None]]:
+    """Every route: where it is hung up, and the function that answers, if it can be seen."""
+    functions = {node.name: node for node in nodes if isinstance(node, Function)}
+    for node in nodes:
+        if isinstance(node, Function):
+            yield from ((hung, node) for hung in node.decorator_list if isinstance(hung, ast.Call) and _is_route(hung))
+        if isinstance(node, ast.Call) and last(node.func) in BY_HAND:
+            yield node, functions.get(last(node.args[1])) if len(node.args) > 1 else None
 
 
 def _guards(source: Source) -> Iterator[str]:
@@ -58,9 +62,10 @@ def _is_guard(annotation: ast.AST | None, guards: set[str]) -> bool:
     return annotation is not None and last(annotation) in guards
 
 
-def _is_bare(call: ast.Call) -> bool:
-    classes = {last(keyword.value) for keyword in call.keywords if keyword.arg == "route_class"}
-    return last(call.func) == "APIRouter" and not classes & GUARDING
+def _is_bare(call: ast.AST) -> bool:
+    if not isinstance(call, ast.Call) or last(call.func) != "APIRouter":
+        return False
+    return not GUARDING & {last(keyword.value) for keyword in call.keywords if keyword.arg == "route_class"}
 
 
 def _is_route(call: ast.Call) -> bool:
@@ -68,14 +73,13 @@ def _is_route(call: ast.Call) -> bool:
     return last(call.func) in VERBS and isinstance(path, ast.Constant | ast.JoinedStr)
 
 
-def _router(call: ast.Call) -> str:
-    return dotted(call.func).rpartition(".")[0]
-
-
-def _unguarded(source: Source, call: ast.Call, function: Function | None, guards: set[str]) -> Iterator[Finding]:
-    if last(call.func) == "websocket":
-        yield source.finding(call, NAME, "a web socket passes no route class: say in an excuse how it knows who asks")
-    elif function is None:
-        yield source.finding(call, NAME, "name the route's function here, so that its guard can be seen")
-    elif not any(_is_guard(a.annotation, guards) for a in (*function.args.args, *function.args.kwonlyargs)):
-        yield source.finding(call, NAME, f"{function.name} lets everybody in: add a guard such as 'by: Anyone'")
+def _fault(call: ast.Call, function: Function | None, *, bare: set[str], guards: set[str]) -> str:
+    if "websocket" in last(call.func):
+        return "a web socket passes no route class: say in an excuse how it knows who asks"
+    if dotted(call.func).rpartition(".")[0] in bare:
+        return "its router asks nobody's name: give it route_class=ReadRoute or CommandRoute"
+    if function is None:
+        return "name the route's function here, so that its guard can be seen"
+    if not any(_is_guard(a.annotation, guards) for a in (*function.args.args, *function.args.kwonlyargs)):
+        return f"{function.name} lets everybody in: add a guard such as 'by: Anyone'"
+    return ""

@@ -22,6 +22,13 @@ class Finding:
     line: int
     rule: str
     message: str
+    until: int = 0
+    """Last line of what is meant, when it is more than one; an excuse on any of its lines counts."""
+
+    @property
+    def lines(self) -> range:
+        """All lines of what is meant."""
+        return range(self.line, max(self.line, self.until) + 1)
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line}: [{self.rule}] {self.message}"
@@ -75,7 +82,7 @@ class Source:
 
     def _comments(self, lines: list[str]) -> Iterator[tuple[int, str]]:
         if not self.is_python:
-            yield from enumerate(lines, 1)
+            yield from enumerate(lines if not self.path.endswith(".md") else [], 1)
             return
         for token in tokenize.generate_tokens(io.StringIO(self.text).readline):
             if token.type == tokenize.COMMENT:
