@@ -30,8 +30,7 @@ token: install ## an access token for a demo account: make token ACCOUNT=...
 	@$(BIN)/yuzhen token $(ACCOUNT)
 
 test: install web ## every test, the browser's journeys too; one part with ARGS="tests/kernel -k clock"
-	@$(BIN)/python -m tools.browser
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/python -m tools.test $(ARGS)
 
 check: install $(if $(WEB),web/node_modules/.packages) ## style, types, walls between rooms, own rules, protobuf, k8s
 	@$(BIN)/python -m tools.check $(ARGS)

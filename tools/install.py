@@ -53,7 +53,8 @@ def install() -> None:
     unreachable = "Installing stopped. The lines above say why; this machine must reach a Python package registry."
     uv = FOLDER / "bin" / "uv"
     if not uv.exists():
-        run(str(PYTHON), "-m", "ensurepip", "--upgrade", hint="This Python has no pip: install python3-pip.")
+        if not (FOLDER / "bin" / "pip").exists():
+            run(str(PYTHON), "-m", "ensurepip", "--upgrade", hint="This Python has no pip: install python3-pip.")
         pip = (str(PYTHON), "-m", "pip", "install", "--quiet")
         run(*pip, "--require-hashes", "-r", "tools/uv.txt", hint=unreachable)
     here = (str(uv), "pip", "install", "--quiet", "--python", str(PYTHON))

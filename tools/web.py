@@ -45,14 +45,16 @@ def _stamp(name: str, *commands: list[str]) -> int:
 
 
 def main(step: str) -> int:
-    """One step: `packages`, `build` or `types`."""
+    """One step: `packages`, `build`, `types` or `tests`."""
     match step:
         case "packages":
             return _stamp(".packages", ["ci", "--no-audit", "--no-fund", "--loglevel=error"])
         case "build":
             return _stamp(".built", ["run", "--silent", "build"])
+        case "types":
+            return npm("run", "--silent", "check")
         case _:
-            return npm("exec", "--", "tsc", "--noEmit")
+            return npm("run", "--silent", "test")
 
 
 if __name__ == "__main__":
