@@ -34,7 +34,9 @@ def token_forms(value: Any, type_: str) -> list[str]:
     """Every spelling under which a search may name this value: `code`, `system|code`, `system|`, `|code`."""
     match type_:
         case "CodeableConcept":
-            return [form for coding in value.get("coding", ()) for form in _forms(coding.get("system"), coding.get("code"))]
+            return [
+                form for coding in value.get("coding", ()) for form in _forms(coding.get("system"), coding.get("code"))
+            ]
         case "Coding":
             return _forms(value.get("system"), value.get("code"))
         case "Identifier":

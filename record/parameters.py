@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
+from typing import Any
 
 from record import definitions, keys
+from record.canonical import BASE
 from record.paths import Path, compiled
 
-OWN = "https://yuzhen.example/fhir/SearchParameter"
+OWN = f"{BASE}/SearchParameter"
 DIVISION = "http://fhir.cq.hc/StructureDefinition/hc-mdm-administrativedivision"
 
 
@@ -241,5 +243,5 @@ def _targets(paths: tuple[Path, ...], listed: tuple[str, ...]) -> tuple[str, ...
 
 
 @cache
-def _defined() -> Mapping[tuple[str, str], Mapping[str, object]]:
+def _defined() -> Mapping[tuple[str, str], Mapping[str, Any]]:
     return {(base, entry["code"]): entry for entry in definitions.search_parameters() for base in entry["base"]}

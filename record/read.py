@@ -1,6 +1,6 @@
 """Reading resources by id and version; who asks is part of every question."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from kernel.database import Transaction
@@ -74,6 +74,6 @@ async def _versions(
     return [stored(row) for row in rows]
 
 
-def stored(row: Any) -> Stored:
+def stored(row: Iterable[Any]) -> Stored:
     """A row of COLUMNS as a resource."""
-    return Stored(*row.values())
+    return Stored(*row)

@@ -35,8 +35,8 @@ create table record.timeline (
   primary key (key, lo, id));
 
 create table record.word (
-  type text collate "C" not null, param int not null, value text collate "C" not null, written text collate "C" not null,
-  id text collate "C" not null);
+  type text collate "C" not null, param int not null, value text collate "C" not null,
+  written text collate "C" not null, id text collate "C" not null);
 create index on record.word (type, param, value, id);
 create index on record.word (type, id);
 create index on record.word using gin (value gin_trgm_ops) with (fastupdate = off);
@@ -168,7 +168,7 @@ def _audit() -> Iterator[str]:
     yield "alter table record.audit enable row level security;"
     yield f"grant insert on record.audit to {_quoted((*rooms(), *AUDIT_WRITERS))};"
     yield f"create policy enter on record.audit for insert to {_quoted((*rooms(), *AUDIT_WRITERS))} with check (true);"
-    yield f'grant select on record.audit to {_quoted((owner, f"{owner}_patient"))};'
+    yield f"grant select on record.audit to {_quoted((owner, f'{owner}_patient'))};"
     yield f'create policy staff on record.audit for select to "{owner}" using (true);'
     own = "patient = current_setting('record.patient', true)"
     yield f'create policy own on record.audit for select to "{owner}_patient" using ({own});'

@@ -71,9 +71,7 @@ def _statement(template: str, type_: str) -> str:
     return template.format(table=table, type=type_, index_rows=INDEX_ROWS.format(type=type_))
 
 
-async def create(
-    tx: Transaction, resource: Resource, *, id: str, now: datetime, patient: str | None = None
-) -> Stored:
+async def create(tx: Transaction, resource: Resource, *, id: str, now: datetime, patient: str | None = None) -> Stored:
     """Enter a resource as version 1. Raises IdTaken, PatientMissing.
 
     Bytes are kept as they came, id and meta apart. `patient` names the compartment where the resource itself does not.
@@ -175,7 +173,7 @@ def _compartment(rules: TypeRules, content: Mapping[str, Any], *, given: str | N
     if not rules.compartment:
         return None
     named = patient_of(content)
-    if named is None and given is None or (given is not None and named not in (None, given)):
+    if (named is None and given is None) or (given is not None and named not in (None, given)):
         raise PatientMissing
     return named or given
 

@@ -164,7 +164,9 @@ def _codes(concepts: Any) -> Iterator[str]:
 def _search(folder: Path) -> Iterator[Entry]:
     """HL7's search parameters: code, type, bases, expression, targets."""
     for parameter in _resources(folder / "search-parameters.json"):
-        kept = {key: parameter[key] for key in ("code", "type", "base", "expression", "target", "url") if key in parameter}
+        kept: Entry = {
+            key: parameter[key] for key in ("code", "type", "base", "expression", "target", "url") if key in parameter
+        }
         if len(kept.get("target", ())) > 100:
             del kept["target"]
         yield kept

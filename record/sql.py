@@ -1,0 +1,109 @@
+"""A search's conditions as SQL text and numbered arguments; no value ever becomes text of a statement."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+from record import words
+from record.dates import BEGINNING, Range
+from record.parameters import SEARCHES
+from record.query import AnyKey, Condition, Dates, IdIn, Match, Missing, Words
+
+LAST_LETTER = chr(0x10FFFF)
+LONGEST_INSTANT = timedelta(seconds=1)
+
+
+class Arguments(list[object]):
+    """The statement's arguments; adding one gives its place."""
+
+    def add(self, value: object, cast: str = "") -> str:
+        self.append(value)
+        return f"${len(self)}{f'::{cast}' if cast else ''}"
+
+
+def where(condition: Condition, type_: str, arguments: Arguments) -> str:
+    """The condition on a row `r` of the type's partition."""
+    match condition:
+        case AnyKey(negated=negated):
+            return _keys(condition.keys, negated, arguments)
+        case Missing(number, missing):
+            return f"{'not ' if missing else ''}{arguments.add(number)} = any(r.present)"
+        case Dates(parameter=None, values=values):
+            return _any_of(values, "r.updated_at", "r.updated_at + interval '1 millisecond'", arguments)
+        case Dates(values=values) if condition.main:
+            return _any_of(values, "r.lo", "r.hi", arguments)
+        case Dates(parameter=parameter, values=values) if parameter:
+            fits = _any_of(values, "s.lo", "s.hi", arguments)
+            which = arguments.add(parameter.number)
+            return _side("moment", type_, f"s.param = {which} and {fits}")
+        case Words(number=of, match=match, values=values):
+            fits = " or ".join(_word(value, match, arguments) for value in values)
+            return _side("word", type_, f"s.param = {arguments.add(of)} and ({fits})")
+        case IdIn(ids):
+            return f"r.id = any({arguments.add(list(ids), 'text[]')})"
+    raise AssertionError(condition)
+
+
+def _keys(keys: list[int], negated: bool, arguments: Arguments) -> str:
+    place = arguments.add(keys, "bigint[]")
+    if negated:
+        return f"not (r.keys && {place})"
+    return f"r.keys {'@>' if len(keys) == 1 else '&&'} {place}"
+
+
+def _side(table: str, type_: str, fits: str) -> str:
+    return f"r.id in (select s.id from record.{table} s where s.type = '{type_}' and {fits})"  # noqa: S608
+
+
+def _word(value: str, match: Match, arguments: Arguments) -> str:
+    plain = words.plain(value)
+    if match is Match.EXACT:
+        return f"(s.value = {arguments.add(plain)} and s.written = {arguments.add(value)})"
+    if match is Match.CONTAINS:
+        return f"s.value like {arguments.add('%' + _literal(plain) + '%')}"
+    return f"(s.value >= {arguments.add(plain)} and s.value < {arguments.add(plain + LAST_LETTER)})"
+
+
+def _literal(text: str) -> str:
+    """A text with LIKE's own marks made plain."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _any_of(values: tuple[tuple[str, Range], ...], lo: str, hi: str, arguments: Arguments) -> str:
+    return "(" + " or ".join(_date(prefix, range_, lo, hi, arguments) for prefix, range_ in values) + ")"
+
+
+def _date(prefix: str, asked: Range, lo: str, hi: str, arguments: Arguments) -> str:
+    """FHIR's prefixes on half-open ranges; what has no date never matches."""
+    since, until = arguments.add(asked.lo, "timestamptz"), arguments.add(asked.hi, "timestamptz")
+    dated = f"{hi} > {arguments.add(BEGINNING, 'timestamptz')}"
+    inside = f"{lo} >= {since} and {hi} <= {until}"
+    fits = {
+        "eq": inside,
+        "ne": f"not ({inside})",
+        "gt": f"{hi} > {until}",
+        "lt": f"{lo} < {since}",
+        "ge": f"({hi} > {until} or {inside})",
+        "le": f"({lo} < {since} or {inside})",
+        "sa": f"{lo} >= {until}",
+        "eb": f"{hi} <= {since}",
+        "ap": f"{lo} < {until} and {hi} > {since}",
+    }
+    return f"({fits[prefix]} and {dated})"
+
+
+def bounds(conditions: Sequence[Condition], type_: str, row: str, arguments: Arguments) -> str:
+    """What single main dates say about `lo` alone, so that an index in date order starts at the right place."""
+    mains = [one for one in conditions if isinstance(one, Dates) and one.main and len(one.values) == 1]
+    limits = (_limits(*one.values[0], instant=SEARCHES[type_].instant) for one in mains)
+    return "".join(
+        f" and {row}.lo {comparison} {arguments.add(at, 'timestamptz')}" for pair in limits for comparison, at in pair
+    )
+
+
+def _limits(prefix: str, asked: Range, *, instant: bool) -> Iterator[tuple[str, datetime]]:
+    if prefix in {"eq", "sa"}:
+        yield ">=", asked.lo
+    if prefix in {"ge", "gt"} and instant and asked.lo > BEGINNING:
+        yield ">=", asked.lo - LONGEST_INSTANT
+    if prefix in {"eq", "le", "lt", "eb"}:
+        yield "<=", asked.hi

@@ -1,0 +1,115 @@
+"""Whether a resource follows FHIR R4: HL7's JSON schema first, then what a schema cannot say.
+
+Answers name places and what is expected there, never the value found. https://hl7.org/fhir/R4/validation.html
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import cache
+from typing import Any
+
+import jsonschema_rs
+
+from kernel.failures import Failure
+from record import definitions
+from record.failures import CodeInvalid, IdMismatch, ResourceInvalid
+from record.parsing import parsed
+from record.structure import broken
+
+MOST_ISSUES = 20
+MOST_OPTIONS = 30
+ELEMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+
+
+def check(body: bytes, *, type: str) -> dict[str, Any]:
+    """The resource in `body`, found sound.
+
+    Raises NotJson, IdMismatch, ResourceInvalid, CodeInvalid, InvariantBroken.
+    """
+    resource = parsed(body)
+    if resource.get("resourceType") != type:
+        raise IdMismatch(f"The body must be a {type}.", expression="resourceType")
+    faults = faults_of(resource)
+    if faults:
+        raise _together(faults)
+    return resource
+
+
+def faults_of(resource: dict[str, Any]) -> list[Failure]:
+    """Everything wrong with a parsed resource, 20 faults at most; rules are looked at only in a sound structure."""
+    faults = list(_against_schema(resource, resource["resourceType"]))
+    if faults:
+        return faults[:MOST_ISSUES]
+    return broken(resource, contained=_contained_schema)[:MOST_ISSUES]
+
+
+def prepare(types: Iterable[str]) -> None:
+    """Compile what these types need, before the process forks."""
+    definitions.elements()
+    for type_ in types:
+        _validator(type_)
+
+
+def _together(faults: list[Failure]) -> Failure:
+    first, *others = faults
+    first.others = tuple(others)
+    return first
+
+
+def _contained_schema(resource: dict[str, Any], place: str) -> Iterator[Failure]:
+    type_ = resource["resourceType"]
+    if type_ not in definitions.schemas() or "resourceType" not in definitions.schemas()[type_].get("properties", {}):
+        yield ResourceInvalid("There is no such resource type.", expression=place)
+        return
+    yield from _against_schema(resource, place)
+
+
+def _against_schema(resource: dict[str, Any], root: str) -> Iterator[Failure]:
+    for error in _validator(resource["resourceType"]).iter_errors(resource):
+        yield from _failures(error, root)
+
+
+@cache
+def _validator(type_: str) -> Any:
+    schemas = definitions.schemas()
+    needed: dict[str, Any] = {}
+    wanted = [type_]
+    while wanted:
+        name = wanted.pop()
+        if name not in needed:
+            needed[name] = schemas[name]
+            wanted += _references(schemas[name])
+    return jsonschema_rs.Draft7Validator(
+        {"$ref": f"#/definitions/{type_}", "definitions": needed},
+        # The linear-time engine: no pattern can be made to search for ever.
+        pattern_options=jsonschema_rs.RegexOptions(),
+    )
+
+
+def _references(node: Any) -> list[str]:
+    if isinstance(node, list):
+        return [name for item in node for name in _references(item)]
+    if not isinstance(node, dict):
+        return []
+    own = [node["$ref"].rpartition("/")[2]] if isinstance(node.get("$ref"), str) else []
+    return own + [name for value in node.values() for name in _references(value)]
+
+
+def _failures(error: Any, root: str) -> Iterator[Failure]:
+    place = root + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.instance_path)
+    match error.kind.name:
+        case "additionalProperties":
+            for name in error.kind.unexpected:
+                shown = f"'{name}'" if ELEMENT_NAME.fullmatch(name) else "A name"
+                yield ResourceInvalid(f"{shown} is no element here.", expression=place)
+        case "required":
+            yield ResourceInvalid(f"'{error.kind.property}' is missing.", expression=place)
+        case "enum":
+            options = [str(option) for option in error.kind.options[:MOST_OPTIONS]]
+            yield CodeInvalid(f"Allowed: {', '.join(options)}.", expression=place)
+        case "pattern":
+            yield ResourceInvalid(f"This is no well-formed {error.schema_path[-2]}.", expression=place)
+        case "type":
+            yield ResourceInvalid(f"This must be of JSON type {', '.join(error.kind.types)}.", expression=place)
+        case kind:
+            yield ResourceInvalid(f"This does not fit ({kind}).", expression=place)
