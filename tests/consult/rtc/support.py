@@ -21,6 +21,7 @@ from services.consult.rtc.events import Connected, Event
 from services.consult.rtc.ice_lite import Address
 from services.consult.rtc.node import TURN
 from services.consult.rtc.udp_mux import Datagrams, UdpMux, bound_socket
+from services.consult.rtc.worker import Worker
 
 WIDTH, HEIGHT, RATE = 320, 240, 30
 BITS = 12
@@ -230,7 +231,9 @@ class Caller:
 
     async def hang_up(self) -> None:
         await self.connection.close()
-        await asyncio.gather(*self._watching)
+        # aiortc leaves a track open when its connection is closed before it was quite made.
+        for watching in self._watching:
+            watching.cancel()
 
     def _watch(self, track: MediaStreamTrack) -> None:
         self._watching.append(asyncio.create_task(self._follow(track)))

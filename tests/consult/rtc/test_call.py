@@ -95,6 +95,7 @@ async def test_hanging_up_frees_the_place(caller: Callers) -> None:
     async with local_node() as node:
         await anna.call(node, "room", "anna")
         await bo.call(node, "room", "bo")
+        await bo.until_seen(1)
         await bo.hang_up()
         await node.until_told(Left("room", "bo", LeftReason.CLOSED))
         await next_one.call(node, "room", "next")
