@@ -1,4 +1,4 @@
-"""Run every test: the web client's, those that may stand side by side, and then those that need the machine alone."""
+"""Run every test: the web client's, those that need the machine alone, and then the others side by side."""
 
 import subprocess
 import sys
@@ -22,8 +22,8 @@ def everything() -> int:
     if browser.main():
         return 1
     client = web.main("tests") if Path("web/package.json").exists() else 0
-    beside = pytest("-n", "2", "--dist", "loadfile", "-m", f"not ({ALONE})")
     alone = pytest("-m", ALONE)
+    beside = pytest("-n", "2", "--dist", "loadfile", "-m", f"not ({ALONE})")
     parts = {beside, alone}
     return 0 if client == 0 and 0 in parts and parts <= {0, NOTHING_CHOSEN} else 1
 
