@@ -52,6 +52,35 @@ def rtc() -> None:
 
 
 @app.command()
+def token(account: Annotated[str, typer.Argument(help="a demo account, such as doctor-001")]) -> None:
+    """Print an access token for a demo account (demo mode only)."""
+    from yuzhen.token import TokenRefused
+    from yuzhen.token import token as make
+
+    try:
+        sys.stdout.write(asyncio.run(make(Settings.from_environment(), account)) + "\n")
+    except TokenRefused as no:
+        console.print(f"[red]{no}[/]")
+        raise typer.Exit(1) from None
+
+
+@app.command()
+def demo() -> None:
+    """Drive one whole visit over the public interfaces of the running platform."""
+    from yuzhen.demo.run import run
+
+    raise typer.Exit(run(Settings.from_environment(), console))
+
+
+@app.command()
+def seed() -> None:
+    """Fill an empty record with demo data (demo mode), and open the days of the coming fortnight."""
+    from yuzhen.seed import seed as fill
+
+    asyncio.run(fill(Settings.from_environment()))
+
+
+@app.command()
 def worker() -> None:
     """Do what is due for every room."""
     from yuzhen.worker import run

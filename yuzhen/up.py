@@ -15,6 +15,7 @@ from kernel.settings import Settings
 from yuzhen import secret
 from yuzhen.children import ChildFailed, run_to_end
 from yuzhen.migrate import migrate
+from yuzhen.seed import seed
 from yuzhen.supervisor import Supervisor
 
 READY_WITHIN = 90.0
@@ -26,11 +27,13 @@ def up(settings: Settings, console: Console) -> int:
     supervisor = Supervisor(settings, say=lambda line: console.print(f"[yellow]{line}[/]"))
     supervisor.take()
     secret.ensure(settings.secrets, "identity-signing.pem", secret.signing_key)
-    secret.ensure(settings.secrets, "page-cursor-key")
+    for name in ("page-cursor-key", "pharmacy-code-key", "identity-number-key"):
+        secret.ensure(settings.secrets, name)
     try:
         console.print("Starting the record (PostgreSQL) and Valkey ...")
         supervisor.start_engines()
         run_to_end("migrate", lambda: _migrate(settings), supervisor.logs)
+        run_to_end("seed", lambda: _seed(settings), supervisor.logs)
         console.print("Starting the rooms ...")
         supervisor.start_rooms()
         supervisor.watch(tick=_announce_once(settings, console, started))
@@ -46,6 +49,11 @@ def up(settings: Settings, console: Console) -> int:
 def _migrate(settings: Settings) -> None:
     telemetry.configure("migrate", level=settings.log_level)
     asyncio.run(migrate(settings))
+
+
+def _seed(settings: Settings) -> None:
+    telemetry.configure("seed", level=settings.log_level)
+    asyncio.run(seed(settings))
 
 
 def _announce_once(settings: Settings, console: Console, started: float) -> Callable[[], None]:

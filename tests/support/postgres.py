@@ -44,7 +44,8 @@ def migrated_postgres() -> Iterator[Settings]:
     with tempfile.TemporaryDirectory(prefix="yz-") as folder:
         settings = Settings(state_folder=folder, log_level="WARNING")
         secret.ensure(settings.secrets, "identity-signing.pem", secret.signing_key)
-        secret.ensure(settings.secrets, "page-cursor-key")
+        for name in ("page-cursor-key", "pharmacy-code-key", "identity-number-key"):
+            secret.ensure(settings.secrets, name)
         with running_postgres(settings, log=Path(folder) / "postgres.log"):
             asyncio.run(migrate(settings))
             yield settings

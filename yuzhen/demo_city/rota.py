@@ -108,10 +108,10 @@ _MORNINGS: Mapping[int, tuple[Session, ...]] = {
 
 # Four teams walk through day, evening, rest, night: each day every shift has one team, and 24 hours lie between shifts.
 _SHIFTS: tuple[tuple[Session, ...], ...] = (
-    (Session(time(8), 32, 15, Visit.VIDEO),),
-    (Session(time(16), 32, 15, Visit.VIDEO),),
+    (Session(time(8), 48, 10, Visit.VIDEO),),
+    (Session(time(16), 48, 10, Visit.VIDEO),),
     (),
-    (Session(time(0), 32, 15, Visit.VIDEO),),
+    (Session(time(0), 48, 10, Visit.VIDEO),),
 )
 
 

@@ -33,14 +33,15 @@ def test_no_doctor_is_in_two_places_at_once() -> None:
 
 @pytest.mark.parametrize("day", DAYS)
 def test_the_internet_clinic_covers_every_minute(day: date) -> None:
-    """At each minute of any day three doctors have a slot running, and three begin another within 15 minutes."""
+    """At each minute of any day three doctors have a slot running, and three or more begin another within 15 minutes."""
     facts = of_the_clinic_that_never_closes(day) + of_the_clinic_that_never_closes(day + timedelta(days=1))
     midnight = datetime.combine(day, time(0), CHONGQING)
     for minute in range(24 * 60):
         now = midnight + timedelta(minutes=minute)
         running = {fact.doctor.id for fact in facts if fact.start <= now < fact.end}
         soon = {fact.doctor.id for fact in facts if now <= fact.start < now + timedelta(minutes=15)}
-        assert len(running) == len(soon) == 3, now
+        assert len(running) == 3, now
+        assert len(soon) >= 3, now
 
 
 def test_night_doctors_rest_a_day_between_shifts() -> None:
@@ -56,7 +57,7 @@ def test_night_doctors_rest_a_day_between_shifts() -> None:
 def test_slots_last_half_an_hour_at_most() -> None:
     """No slot is longer than 30 minutes (BOOK-02), each holds one patient, and all carry the hospital's offset."""
     for fact in slots_for(DAYS[0]):
-        assert timedelta(minutes=15) <= fact.end - fact.start <= timedelta(minutes=30)
+        assert timedelta(minutes=10) <= fact.end - fact.start <= timedelta(minutes=30)
         assert fact.capacity == 1
         assert fact.start.utcoffset() == timedelta(hours=8)
         assert fact.start.date() == DAYS[0]
