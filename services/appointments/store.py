@@ -157,7 +157,7 @@ async def put_schedule(tx: Transaction, id: str, row: dict[str, Any]) -> None:
     columns = ", ".join((*names, "service_type", "specialty"))
     changes = ", ".join(f"{name} = excluded.{name}" for name in (*names, "service_type", "specialty"))
     await tx.raw.execute(
-        f"insert into appointments.schedule (id, {columns}) values ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9::jsonb)"  # noqa: S608 - constant names
+        f"insert into appointments.schedule (id, {columns}) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)"  # noqa: S608 - constant names
         f" on conflict (id) do update set {changes}",
         *(id, *values),
     )

@@ -10,7 +10,7 @@ TABLES = """
 create table appointments.schedule (
   id text collate "C" primary key, practitioner text not null, service text not null, organization text not null,
   location text not null, practitioner_display text not null, service_display text not null,
-  service_type jsonb not null, specialty jsonb not null);
+  service_type text not null, specialty text not null);
 create index on appointments.schedule (practitioner);
 create index on appointments.schedule (service);
 create index on appointments.schedule (organization);
