@@ -10,6 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from services.pharmacy.failures import (
+    GroupTaken,
     LineUnknown,
     NothingDispensed,
     NotPrescriber,
@@ -141,6 +142,13 @@ class Order:
         self._reviewed_by(organization)
         return self._stepped(Step.REVIEW, now=now, reason=None)
 
+    def correctable(self, *, by: str, encounter: str) -> None:
+        """Let only its own doctor, in its own visit, correct what came back. Raises GroupTaken, OrderElsewhere."""
+        if self.prescriber != by or self.encounter != encounter:
+            raise GroupTaken
+        if self.state is not State.RETURNED:
+            raise OrderElsewhere(f"It is {self.state}.")
+
     def correct(
         self, *, prescription: str, fills: tuple[Fill, ...], authored_at: datetime, expires_at: datetime, now: datetime
     ) -> "Order":
@@ -154,7 +162,7 @@ class Order:
 
     def claim(self, *, organization: str, now: datetime) -> "Order":
         """The chosen pharmacy takes it; taking it again changes nothing. Raises WrongPharmacy."""
-        self._filled_by(organization)
+        self.filled_by(organization)
         if self.state in {State.CLAIMED, State.DISPENSED}:
             return self
         return self._stepped(Step.CLAIM, now=now)
@@ -164,7 +172,7 @@ class Order:
 
         Raises WrongPharmacy, LineUnknown, QuantityUnfit, OverDispensed.
         """
-        self._filled_by(organization)
+        self.filled_by(organization)
         if not items:
             raise QuantityUnfit
         if unknown := set(items) - {fill.request for fill in self.fills}:
@@ -174,7 +182,7 @@ class Order:
 
     def close(self, *, organization: str) -> "Order":
         """The pharmacy is done with it. Raises WrongPharmacy, NothingDispensed."""
-        self._filled_by(organization)
+        self.filled_by(organization)
         if self.state is State.CLAIMED:
             raise NothingDispensed
         return self._stepped(Step.CLOSE)
@@ -195,7 +203,8 @@ class Order:
         if organization != self.hospital_pharmacy:
             raise NotReviewer
 
-    def _filled_by(self, organization: str) -> None:
+    def filled_by(self, organization: str) -> None:
+        """Let only the chosen pharmacy through. Raises NotReviewed, WrongPharmacy."""
         if self.state in UNREVIEWED:
             raise NotReviewed
         if self.pharmacy is None or organization != self.pharmacy:

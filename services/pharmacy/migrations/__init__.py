@@ -1,0 +1,1 @@
+"""Changes to the pharmacy's own tables, in order."""
