@@ -1,4 +1,4 @@
-"""One WebSocket per browser: words that say "look at this anew", nothing else; the browser then reads the state itself."""
+"""One WebSocket per browser: words that say "look at this anew"; the browser then reads the state itself."""
 
 import asyncio
 import logging
@@ -61,7 +61,7 @@ def channels_of(by: Principal) -> set[str]:
 
 
 @router.websocket("/live")
-async def live(page: WebSocket) -> None:
+async def live(page: WebSocket) -> None:  # rule: guarded-routes because its first message is the token
     """Sign in with the first message, then listen. Closed with 4401 when the token is wrong or has run out."""
     await page.accept()
     room: Room = page.app.state.room

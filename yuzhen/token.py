@@ -8,7 +8,8 @@ from kernel.clock import SystemClock
 from kernel.database import Database
 from kernel.ids import RandomIds
 from kernel.settings import Settings
-from services.identity import signing_key, store
+from services.identity import store
+from services.identity.app import load_key
 
 LIFE = timedelta(hours=1)
 
@@ -40,4 +41,4 @@ async def token(settings: Settings, login: str) -> str:
         token_id=RandomIds(clock).new(),
         expires_at=now + LIFE,
     )
-    return issue(principal, key=signing_key.load(settings), issuer=settings.issuer, issued_at=now)
+    return issue(principal, key=load_key(settings), issuer=settings.issuer, issued_at=now)

@@ -4,10 +4,11 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from fastapi import FastAPI
+from joserfc.jwk import ECKey
 
 from kernel.service import Room, application
 from kernel.settings import Settings
-from services.identity import routes, signing_key
+from services.identity import routes
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -16,5 +17,11 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 def _start(app: FastAPI, room: Room) -> Sequence[Coroutine[Any, Any, None]]:
-    app.state.signing_key = signing_key.load(room.settings)
+    app.state.signing_key = load_key(room.settings)
     return []
+
+
+def load_key(settings: Settings) -> ECKey:
+    """The key that signs tokens, one file of the installation's secrets, named by its thumbprint (RFC 7638)."""
+    key = ECKey.import_key(settings.secret("identity-signing.pem"))
+    return ECKey.import_key({**key.as_dict(private=True), "kid": key.thumbprint()})

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 import orjson
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from joserfc.jwk import ECKey
 
 from kernel.auth.principal import Principal, Role
 from kernel.auth.tokens import issue
@@ -18,12 +19,18 @@ from services.identity import enrolling, page, signing_in, store
 from services.identity.account import TOKEN_LIFE, Account, digest
 from services.identity.account import Request as Grant
 from services.identity.failures import ClientUnknown, GrantUnreadable
-from services.identity.signing_key import TheKey
 
 open_doors = APIRouter()
 reads = APIRouter(route_class=ReadRoute)
 commands = APIRouter(route_class=CommandRoute)
 
+
+async def _key(request: Request) -> ECKey:
+    return request.app.state.signing_key  # type: ignore[no-any-return]
+
+
+TheKey = Annotated[ECKey, Depends(_key)]
+"""The key identity signs its tokens with."""
 MaySign = Annotated[Principal, Depends(allow(Role.PRACTITIONER, Role.PHARMACIST))]
 
 

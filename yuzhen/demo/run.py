@@ -11,7 +11,8 @@ from rich.table import Table
 from kernel.clock import SystemClock
 from kernel.settings import Settings
 from yuzhen.demo.api import Refused
-from yuzhen.demo.story import STEPS, Done, StepFailed, Visit
+from yuzhen.demo.story import STEPS
+from yuzhen.demo.visit import Done, StepFailed, Visit
 
 
 def run(settings: Settings, console: Console) -> int:
