@@ -18,7 +18,8 @@ async def migrate(settings: Settings) -> None:
     await upgrade(url, folder=ROOT / "kernel" / "migrations", schema="flow")
     await upgrade(url, folder=ROOT / "record" / "migrations", schema="record")
     for room in SERVICES:
-        await upgrade(url, folder=migrations(room), schema=room)
+        if migrations(room).is_dir():
+            await upgrade(url, folder=migrations(room), schema=room)
 
 
 def owner_url(settings: Settings) -> str:
