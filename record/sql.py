@@ -28,11 +28,11 @@ def where(condition: Condition, type_: str, arguments: Arguments) -> str:
         case Missing(number, missing):
             return f"{'not ' if missing else ''}{arguments.add(number)} = any(r.present)"
         case Dates(parameter=None, values=values):
-            return _any_of(values, "r.updated_at", "r.updated_at + interval '1 millisecond'", arguments)
+            return date_condition(values, "r.updated_at", "r.updated_at + interval '1 millisecond'", arguments)
         case Dates(values=values) if condition.main:
-            return _any_of(values, "r.lo", "r.hi", arguments)
+            return date_condition(values, "r.lo", "r.hi", arguments)
         case Dates(parameter=parameter, values=values) if parameter:
-            fits = _any_of(values, "s.lo", "s.hi", arguments)
+            fits = date_condition(values, "s.lo", "s.hi", arguments)
             which = arguments.add(parameter.number)
             return _side("moment", type_, f"s.param = {which} and {fits}")
         case Words(number=of, match=match, values=values):
@@ -68,27 +68,35 @@ def _literal(text: str) -> str:
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
-def _any_of(values: tuple[tuple[str, Range], ...], lo: str, hi: str, arguments: Arguments) -> str:
+def date_condition(values: tuple[tuple[str, Range], ...], lo: str, hi: str, arguments: Arguments) -> str:
+    """At least one of these ranges, on the columns `lo` and `hi`."""
     return "(" + " or ".join(_date(prefix, range_, lo, hi, arguments) for prefix, range_ in values) + ")"
 
 
+INSIDE = "{lo} >= {since} and {hi} <= {until}"
+FITS = {
+    "eq": INSIDE,
+    "ne": f"not ({INSIDE})",
+    "gt": "{hi} > {until}",
+    "lt": "{lo} < {since}",
+    "ge": f"({{hi}} > {{until}} or {INSIDE})",
+    "le": f"({{lo}} < {{since}} or {INSIDE})",
+    "sa": "{lo} >= {until}",
+    "eb": "{hi} <= {since}",
+    "ap": "{lo} < {until} and {hi} > {since}",
+}
+"""FHIR's prefixes on half-open ranges (https://hl7.org/fhir/R4/search.html#prefix)."""
+
+
 def _date(prefix: str, asked: Range, lo: str, hi: str, arguments: Arguments) -> str:
-    """FHIR's prefixes on half-open ranges; what has no date never matches."""
-    since, until = arguments.add(asked.lo, "timestamptz"), arguments.add(asked.hi, "timestamptz")
-    dated = f"{hi} > {arguments.add(BEGINNING, 'timestamptz')}"
-    inside = f"{lo} >= {since} and {hi} <= {until}"
-    fits = {
-        "eq": inside,
-        "ne": f"not ({inside})",
-        "gt": f"{hi} > {until}",
-        "lt": f"{lo} < {since}",
-        "ge": f"({hi} > {until} or {inside})",
-        "le": f"({lo} < {since} or {inside})",
-        "sa": f"{lo} >= {until}",
-        "eb": f"{hi} <= {since}",
-        "ap": f"{lo} < {until} and {hi} > {since}",
-    }
-    return f"({fits[prefix]} and {dated})"
+    """One prefix and range; what has no date never matches."""
+    fits = FITS[prefix]
+    places = {"lo": lo, "hi": hi}
+    # PostgreSQL cannot tell the type of an argument that no text refers to.
+    for name, at in (("{since}", asked.lo), ("{until}", asked.hi)):
+        if name in fits:
+            places[name.strip("{}")] = arguments.add(at, "timestamptz")
+    return f"({fits.format(**places)} and {hi} > {arguments.add(BEGINNING, 'timestamptz')})"
 
 
 def bounds(conditions: Sequence[Condition], type_: str, row: str, arguments: Arguments) -> str:

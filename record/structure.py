@@ -10,7 +10,8 @@ from kernel.failures import Failure
 from record import dates, definitions
 from record.definitions import Element
 from record.failures import CodeInvalid, InvariantBroken, ResourceInvalid
-from record.invariants import Whole, invariants_of
+from record.invariant import Whole
+from record.invariants import invariants_of
 from record.keys import reference_type
 
 INTEGERS = {"integer": -(2**31), "unsignedInt": 0, "positiveInt": 1}

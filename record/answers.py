@@ -1,0 +1,46 @@
+"""Answers in FHIR JSON, made of stored bytes."""
+
+from typing import Any
+
+import orjson
+from fastapi import Request
+from fastapi.responses import Response
+
+from kernel.http import FHIR_JSON
+from record.bundle import outcome
+from record.negotiation import http_date, wanted_return
+from record.stored import Stored
+
+
+def fhir(body: bytes | dict[str, Any], *, status: int = 200, **headers: str) -> Response:
+    """An answer in FHIR JSON."""
+    content = body if isinstance(body, bytes) else orjson.dumps(body)
+    return Response(content, status, headers=headers, media_type=FHIR_JSON)
+
+
+def shown(stored: Stored, *, status: int = 200, **headers: str) -> Response:
+    """A resource with its ETag and Last-Modified."""
+    return fhir(stored.body, status=status, **_marks(stored), **headers)
+
+
+def unchanged(stored: Stored) -> Response:
+    """The client has this version already."""
+    return Response(None, 304, headers=_marks(stored))
+
+
+def changed(request: Request, stored: Stored, *, base: str, status: int) -> Response:
+    """A resource just written, with as much of it as the client prefers."""
+    marks = _marks(stored)
+    if status == 201:
+        marks["Location"] = f"{base}/{stored.reference}/_history/{stored.version}"
+    match wanted_return(request):
+        case "minimal":
+            return Response(None, status, headers=marks)
+        case "OperationOutcome":
+            return fhir(outcome("information", "informational", "Done."), status=status, **marks)
+        case _:
+            return fhir(stored.body, status=status, **marks)
+
+
+def _marks(stored: Stored) -> dict[str, str]:
+    return {"ETag": stored.etag, "Last-Modified": http_date(stored.updated_at)}

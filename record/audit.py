@@ -1,0 +1,186 @@
+"""Who did what with which resource: compact rows, only ever added, chained by hash so that a change would show.
+
+A command writes its rows in its own transaction. A read waits until the process's writer has committed a batch with
+its rows: no answer leaves the house unrecorded. https://profiles.ihe.net/ITI/BALP/
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass, replace
+from datetime import datetime
+from typing import Any, Self
+
+import orjson
+
+from kernel.auth.principal import Principal
+from kernel.clock import Clock
+from kernel.database import Database, Transaction
+from kernel.failures import Busy, Failure
+from kernel.ids import Ids
+
+EVERY = 0.005
+LARGEST_BATCH = 1000
+START = bytes(32)
+
+INSERT = """
+insert into record.audit (account, role, fhir_user, action, interaction, type, entity, version, patient, outcome,
+  request, query, id, at, writer, batch, n, prev, hash)
+select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int[],
+  $9::text[], $10::text[], $11::text[], $12::bytea[], $13::text[], $14::timestamptz[], $15::text[], $16::bigint[],
+  $17::int[], $18::bytea[], $19::bytea[])
+"""
+
+
+class AuditAway(Busy):
+    """The access could not be recorded just now, so it was not given. Try again in a moment."""
+
+    code = "audit-away"
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One access by one account."""
+
+    account: str
+    role: str
+    fhir_user: str
+    action: str
+    """C, R, U, D or E (https://hl7.org/fhir/R4/valueset-audit-event-action.html)."""
+    interaction: str
+    """FHIR's interaction code, or an operation's name with its `$`."""
+    type: str
+    entity: str
+    """Reference of the resource; empty for a search."""
+    version: int | None
+    patient: str | None
+    outcome: str
+    request: str
+    query: bytes | None
+
+    @classmethod
+    def by(
+        cls,
+        principal: Principal,
+        action: str,
+        interaction: str,
+        type: str,
+        *,
+        entity: str = "",
+        version: int | None = None,
+        patient: str | None = None,
+        outcome: str = "0",
+        request: str = "",
+        query: bytes | None = None,
+    ) -> Self:
+        """An access by this principal; without a name there is no entry."""
+        who = (principal.account, principal.role.value, principal.fhir_user)
+        return cls(*who, action, interaction, type, entity, version, patient, outcome, request, query)
+
+
+@dataclass(slots=True)
+class Chain:
+    """Where a writer's chain stands."""
+
+    writer: str
+    batch: int = 0
+    prev: bytes = START
+
+    def rows(self, entries: Sequence[AuditEntry], *, at: datetime, ids: Ids) -> list[tuple[Any, ...]]:
+        """The next batch's rows, each with the hash of the one before."""
+        rows = []
+        for n, entry in enumerate(entries):
+            row = (*astuple(entry), ids.new(), at, self.writer, self.batch, n)
+            own = hashed(self.prev, row)
+            rows.append((*row, self.prev, own))
+            self.prev = own
+        self.batch += 1
+        return rows
+
+
+def hashed(prev: bytes, row: Sequence[Any]) -> bytes:
+    """A row's hash: over the hash before it and its own columns."""
+    columns = [column.hex() if isinstance(column, bytes) else column for column in row]
+    columns = [column.timestamp() if isinstance(column, datetime) else column for column in columns]
+    return hashlib.sha256(prev + orjson.dumps(columns)).digest()
+
+
+async def written(tx: Transaction, *entries: AuditEntry, ids: Ids, now: datetime) -> None:
+    """Record what a command does, in its own transaction: a chain of its own."""
+    await _insert(tx, Chain(ids.new()).rows(entries, at=now, ids=ids))
+
+
+async def _insert(tx: Transaction, rows: Iterable[tuple[Any, ...]]) -> None:
+    await tx.raw.execute(INSERT, *(list(column) for column in zip(*rows, strict=True)))
+
+
+class AuditWriter:
+    """Records reads for one process: many waiting reads, one commit, at most every 5 ms.
+
+    `database` must be one of its own: a read holds its connection while it waits for the writer's.
+    """
+
+    def __init__(self, database: Database, clock: Clock, ids: Ids) -> None:
+        self._database = database
+        self._clock = clock
+        self._ids = ids
+        self._waiting: asyncio.Queue[tuple[tuple[AuditEntry, ...], asyncio.Future[None]]] = asyncio.Queue(10_000)
+
+    async def seen(self, *entries: AuditEntry) -> None:
+        """Return once these entries are committed. Raises AuditAway."""
+        done = asyncio.get_running_loop().create_future()
+        try:
+            self._waiting.put_nowait((entries, done))
+        except asyncio.QueueFull:
+            raise AuditAway from None
+        await done
+
+    async def run(self) -> None:
+        """Write batches until cancelled."""
+        chain = Chain(self._ids.new())
+        try:
+            while True:
+                batch = [await self._waiting.get()]
+                while not self._waiting.empty() and len(batch) < LARGEST_BATCH:
+                    batch.append(self._waiting.get_nowait())
+                chain = await self._commit(chain, batch)
+                await asyncio.sleep(EVERY)
+        finally:
+            await self._database.close()
+
+    async def _commit(self, chain: Chain, batch: list[tuple[tuple[AuditEntry, ...], asyncio.Future[None]]]) -> Chain:
+        """Write one batch. After a failure a new chain begins, since the old one's end is not known."""
+        entries = [entry for group, _ in batch for entry in group]
+        following = replace(chain)
+        failure: AuditAway | None = None
+        try:
+            rows = following.rows(entries, at=self._clock.now(), ids=self._ids)
+            async with self._database.transaction() as tx:
+                await _insert(tx, rows)
+        except Failure as away:
+            failure = AuditAway(headers=away.headers)
+            following = Chain(self._ids.new())
+        for _, done in batch:
+            if not done.done():
+                done.set_exception(failure) if failure else done.set_result(None)
+        return following
+
+
+async def verify_chain(tx: Transaction, writer: str) -> int:
+    """The number of a writer's rows, every one found in its place and unaltered. Raises ChainBroken."""
+    rows = await tx.raw.fetch(
+        "select account, role, fhir_user, action, interaction, type, entity, version, patient, outcome, request, query,"
+        " id, at, writer, batch, n, prev, hash from record.audit where writer = $1 order by batch, n",
+        writer,
+    )
+    prev, place = START, (0, -1)
+    for row in rows:
+        follows = (row["batch"], row["n"]) in {(place[0], place[1] + 1), (place[0] + 1, 0)}
+        if not follows or row["prev"] != prev or row["hash"] != hashed(prev, row[:17]):
+            raise ChainBroken
+        prev, place = row["hash"], (row["batch"], row["n"])
+    return len(rows)
+
+
+class ChainBroken(Exception):
+    """An audit row is missing, moved or altered."""
