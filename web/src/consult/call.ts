@@ -1,0 +1,182 @@
+/** A call as a state machine without markup: idle, lobby, connecting, live, reconnecting, ended. */
+
+import { signal } from '@preact/signals'
+import { asFailure, type Failure } from '../fhir/failure'
+import type { Protocol } from './protocol'
+
+export type CallState = 'idle' | 'lobby' | 'connecting' | 'live' | 'reconnecting' | 'ended'
+
+export interface CallNeeds {
+  protocol: Protocol
+  newPeer: () => RTCPeerConnection
+  /** Camera and microphone, or what of them there is; null when there is nothing or no leave to use it. */
+  media: () => Promise<MediaStream | null>
+  wait: (milliseconds: number) => Promise<void>
+}
+
+const GATHERING = 1000
+const PAUSES = [0, 500, 1000, 2000, 4000]
+/** A room that is not open yet, or too much at once: worth asking again. Other refusals are final. */
+const WORTH_ASKING_AGAIN = [0, 409, 429, 503]
+const SILENCE_TICKS = 3
+
+export class Call {
+  readonly state = signal<CallState>('idle')
+  readonly failure = signal<Failure | null>(null)
+  readonly local = signal<MediaStream | null>(null)
+  readonly remote = signal<MediaStream | null>(null)
+  /** Whether anything arrives from the other side. */
+  readonly hearsOther = signal(false)
+  readonly muted = signal(false)
+  readonly cameraOff = signal(false)
+  private peer: RTCPeerConnection | null = null
+  private participant: string | null = null
+
+  constructor(private readonly needs: CallNeeds) {}
+
+  /** Into the lobby: look at the own picture before anybody else does. */
+  async prepare(): Promise<void> {
+    if (this.state.value !== 'idle') return
+    this.state.value = 'lobby'
+    const stream = await this.needs.media()
+    // The person may have left while the browser was asking for the camera.
+    if (this.over()) stopTracks(stream)
+    else this.local.value = stream
+  }
+
+  /** From the lobby into the room. */
+  async join(): Promise<void> {
+    if (this.state.value !== 'lobby') return
+    this.state.value = 'connecting'
+    await this.connect()
+  }
+
+  toggleMuted(): void {
+    this.muted.value = !this.muted.value
+    for (const track of this.local.value?.getAudioTracks() ?? []) track.enabled = !this.muted.value
+  }
+
+  toggleCamera(): void {
+    this.cameraOff.value = !this.cameraOff.value
+    for (const track of this.local.value?.getVideoTracks() ?? []) track.enabled = !this.cameraOff.value
+  }
+
+  /** Out of the room for good. */
+  async leave(): Promise<void> {
+    if (this.state.value === 'ended') return
+    this.state.value = 'ended'
+    stopTracks(this.local.value)
+    this.local.value = null
+    await this.hangUp()
+  }
+
+  private async connect(): Promise<void> {
+    for (let attempt = 0; !this.over(); attempt += 1) {
+      // First of all the old connection is let go, so that its later events are nobody's.
+      await this.hangUp()
+      await this.needs.wait(PAUSES[Math.min(attempt, PAUSES.length - 1)]!)
+      if (this.over()) return
+      try {
+        await this.negotiate()
+        return
+      } catch (thrown) {
+        this.failure.value = asFailure(thrown)
+        if (!WORTH_ASKING_AGAIN.includes(this.failure.value.status)) return this.leave()
+      }
+    }
+  }
+
+  private async negotiate(): Promise<void> {
+    const peer = this.newPeer()
+    await peer.setLocalDescription(await peer.createOffer())
+    await this.gathered(peer)
+    const joined = await this.needs.protocol.join(peer.localDescription!.sdp)
+    if (this.over() || this.peer !== peer) {
+      await this.needs.protocol.leave(joined.participant).catch(() => undefined)
+      return
+    }
+    this.participant = joined.participant
+    await peer.setRemoteDescription({ type: 'answer', sdp: joined.sdp })
+    this.failure.value = null
+  }
+
+  private newPeer(): RTCPeerConnection {
+    const peer = this.needs.newPeer()
+    this.peer = peer
+    const stream = this.local.value
+    const options: RTCRtpTransceiverInit = { direction: 'sendrecv', streams: stream ? [stream] : [] }
+    // Both lines are always offered, so a person without a camera still sees and hears the other.
+    peer.addTransceiver(stream?.getAudioTracks()[0] ?? 'audio', options)
+    peer.addTransceiver(stream?.getVideoTracks()[0] ?? 'video', options)
+    const tracks: MediaStreamTrack[] = []
+    peer.ontrack = (event) => {
+      tracks.push(event.track)
+      this.remote.value = new MediaStream(tracks)
+    }
+    peer.onconnectionstatechange = () => this.connectionChanged(peer)
+    return peer
+  }
+
+  private connectionChanged(peer: RTCPeerConnection): void {
+    if (peer !== this.peer || this.over()) return
+    if (peer.connectionState === 'connected') {
+      this.state.value = 'live'
+      void this.listen(peer)
+    }
+    if (peer.connectionState === 'disconnected' || peer.connectionState === 'failed') void this.rejoin()
+  }
+
+  private async rejoin(): Promise<void> {
+    this.state.value = 'reconnecting'
+    await this.connect()
+  }
+
+  /** Notices within seconds when nothing arrives any more, or something does again. */
+  private async listen(peer: RTCPeerConnection): Promise<void> {
+    let [received, silent] = [0, 0]
+    while (peer === this.peer && !this.over()) {
+      const now = await bytesReceived(peer)
+      silent = now > received ? 0 : silent + 1
+      received = now
+      this.hearsOther.value = received > 0 && silent < SILENCE_TICKS
+      await this.needs.wait(1000)
+    }
+    if (peer === this.peer) this.hearsOther.value = false
+  }
+
+  private async gathered(peer: RTCPeerConnection): Promise<void> {
+    if (peer.iceGatheringState === 'complete') return
+    const complete = new Promise<void>((done) => {
+      peer.onicegatheringstatechange = () => peer.iceGatheringState === 'complete' && done()
+    })
+    await Promise.race([complete, this.needs.wait(GATHERING)])
+  }
+
+  private async hangUp(): Promise<void> {
+    const [peer, participant] = [this.peer, this.participant]
+    this.peer = null
+    this.participant = null
+    this.hearsOther.value = false
+    peer?.close()
+    // A room that cannot be told will notice by itself; the rejoining must not wait for it.
+    const told = participant && this.needs.protocol.leave(participant).catch(() => undefined)
+    if (this.over()) await told
+  }
+
+  private over(): boolean {
+    return this.state.value === 'ended'
+  }
+}
+
+function stopTracks(stream: MediaStream | null): void {
+  for (const track of stream?.getTracks() ?? []) track.stop()
+}
+
+async function bytesReceived(peer: RTCPeerConnection): Promise<number> {
+  let bytes = 0
+  const report = await peer.getStats()
+  report.forEach((one: { type: string; bytesReceived?: number }) => {
+    if (one.type === 'inbound-rtp') bytes += one.bytesReceived ?? 0
+  })
+  return bytes
+}

@@ -1,0 +1,47 @@
+/** The doctor looks up and records the diagnosis of this visit. */
+
+import type { Condition, DocumentReference, Encounter } from 'fhir/r4'
+import { conceptText, codeOf, ICD_10 } from '../fhir/read'
+import { language, t } from '../i18n'
+import { Button } from '../parts/Button'
+import { Refusal } from '../parts/Notice'
+import { Search } from '../parts/Search'
+import { useCommand } from '../parts/useCommand'
+import { lookUp, record } from './diagnosis'
+import { diagnosisCode } from './documents'
+
+interface Props {
+  encounter: Encounter
+  doctor: string
+  diagnoses: Condition[]
+  prior?: DocumentReference
+  open: boolean
+  again: () => void
+}
+
+export function DiagnosisStep({ encounter, doctor, diagnoses, prior, open, again }: Props) {
+  const recording = useCommand()
+  return (
+    <section class="panel step" aria-labelledby="step-diagnosis">
+      <h2 id="step-diagnosis">{t('diagnosis.title')}</h2>
+      <ul class="plain-list" data-testid="diagnoses">
+        {diagnoses.map((one) => (
+          <li key={one.id} data-testid="diagnosis"><strong>{conceptText(one.code, language.value)}</strong> {codeOf(one.code, ICD_10)}</li>
+        ))}
+      </ul>
+      {!open && diagnoses.length === 0 && <p class="hint">{t('step.wait')}</p>}
+      {open && (
+        <Search id="diagnosis-search" label={t('diagnosis.search')} hint={t('diagnosis.hint')} start={diagnosisCode(prior)} look={lookUp}>
+          {(one) => (
+            <li key={one.code} class="found">
+              <span><strong>{one.display}</strong> {one.code}</span>
+              <Button busy={recording.busy} testid={`record-${one.code}`}
+                onClick={() => void recording.run(() => record(one, encounter, doctor)).then(again)}>{t('diagnosis.record')}</Button>
+            </li>
+          )}
+        </Search>
+      )}
+      <Refusal failure={recording.failure} />
+    </section>
+  )
+}
