@@ -118,11 +118,12 @@ async def examine(tx: Transaction, group: str, *, by: Principal, now: datetime) 
 async def _drafts(tx: Transaction, group: str, *, by: Principal, now: datetime) -> list[Stored]:
     if not fhir.GROUP.fullmatch(group):
         raise NothingDrafted
-    query = [("group-identifier", f"{PRESCRIPTION}|{group}"), ("status", "draft"), ("requester", by.fhir_user)]
+    query = [("group-identifier", f"{PRESCRIPTION}|{group}"), ("status", "draft")]
     found = (await search(tx, "MedicationRequest", query, visible=visible_to(by), now=now)).entries
-    if not found:
+    mine = [draft for draft in found if fhir.referred(draft.resource.get("requester"), "Practitioner") == by.fhir_user]
+    if not mine:
         raise NothingDrafted
-    return sorted(found, key=lambda draft: draft.id)
+    return sorted(mine, key=lambda draft: draft.id)
 
 
 async def _encounter(tx: Transaction, drafts: list[Stored], *, visible: Visible) -> Stored:
