@@ -1,7 +1,6 @@
 """The public door: who asks is checked here first, then the room that owns the address answers."""
 
 import asyncio
-from typing import Any
 
 import orjson
 from fastapi import APIRouter, Request
@@ -54,11 +53,15 @@ async def _state(corridor: Corridor) -> str:
 async def metadata(request: Request) -> Response:  # rule: guarded-routes because FHIR publishes it to all
     """The CapabilityStatement, put together from what each running room says it serves."""
     room: Room = request.app.state.room
-    corridors: dict[str, Corridor] = request.app.state.corridors
-    answers = await asyncio.gather(*(corridor.ask("/fhir/metadata") for corridor in corridors.values()))
-    parts: list[dict[str, Any]] = [orjson.loads(body) for status, body in answers if status == 200]
-    merged = capability.merged(parts, address=f"{room.settings.address}/fhir", now=room.clock.now())
+    said = await asyncio.gather(*(_capability(corridor) for corridor in request.app.state.corridors.values()))
+    capabilities = [one for one in said if one]
+    merged = capability.statement(capabilities, base=f"{room.settings.address}/fhir", now=room.clock.now())
     return json(merged, media_type=FHIR_JSON)
+
+
+async def _capability(corridor: Corridor) -> capability.RoomCapability | None:
+    status, body = await corridor.ask("/fhir/metadata")
+    return capability.RoomCapability.from_statement(corridor.room, orjson.loads(body)) if status == 200 else None
 
 
 @router.api_route("/{path:path}", methods=METHODS)

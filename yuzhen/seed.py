@@ -67,7 +67,8 @@ async def _directory(settings: Settings, *, now: datetime) -> None:
         await _enter(tx, city.directory(), now=now)
         for doctor in doctors():
             schedule = rota.schedule_resource(doctor, local(now).date(), opening.HORIZON_DAYS)
-            await keeping.enter_schedule(tx, dict(schedule), id=str(schedule["id"]), now=now)
+            await keeping.keep_schedule(tx, str(schedule["id"]), dict(schedule))
+            await write.create(tx, schedule, id=str(schedule["id"]), now=now)
         await store.put_patterns(tx, (p for doctor in doctors() for p in patterns(doctor)))
 
 

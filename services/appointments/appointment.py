@@ -60,6 +60,18 @@ class Place:
     """Whether no free place is left in the slot, this one counted."""
 
 
+@dataclass(frozen=True, slots=True)
+class BookingRequest:
+    """What is asked for: a place by its slot or an earlier hold, for whom, and what for."""
+
+    patient: str
+    slot: str | None = None
+    hold: str | None = None
+    visit: Visit | None = None
+    prior_record: str | None = None
+    comment: str | None = None
+
+
 def may_become(now: AppointmentStatus, then: AppointmentStatus) -> bool:
     """Whether a visit may take this step."""
     return then in NEXT[now]

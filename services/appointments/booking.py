@@ -1,6 +1,5 @@
 """A patient gets a place: held, booked, given back (IHE Scheduling, ITI-115 to ITI-117)."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from kernel.auth.principal import Principal, Role
@@ -11,7 +10,7 @@ from record.failures import ResourceDeleted, ResourceUnknown
 from record.stored import Stored
 from record.visible import Everything, visible_to
 from services.appointments import events, fhir, policy, store
-from services.appointments.appointment import AppointmentStatus, Place, Visit, may_become
+from services.appointments.appointment import AppointmentStatus, BookingRequest, Place, Visit, may_become
 from services.appointments.failures import (
     AlreadyBooked,
     HoldExpired,
@@ -26,18 +25,6 @@ from services.appointments.failures import (
     VisitTypeMismatch,
 )
 from services.appointments.mirroring import show_slot
-
-
-@dataclass(frozen=True, slots=True)
-class BookingRequest:
-    """What is asked for: a place by its slot or an earlier hold, for whom, and what for."""
-
-    patient: str
-    slot: str | None = None
-    hold: str | None = None
-    visit: Visit | None = None
-    prior_record: str | None = None
-    comment: str | None = None
 
 
 async def hold(tx: Transaction, slot: str, *, patient: str, by: Principal, ids: Ids, now: datetime) -> Stored:

@@ -1,33 +1,17 @@
 """Free times that fit what a patient looks for (IHE ITI-115)."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime
 
 from kernel.database import Transaction
 from record.search import search
 from record.visible import DirectoryOnly
 from services.appointments import store
-from services.appointments.appointment import Place, Visit
+from services.appointments.appointment import Place
+from services.appointments.wish import Wish
 
 MOST = 500
 MOST_CLINICS = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What is looked for; kinds combine as AND, values of one kind as OR."""
-
-    start: datetime
-    end: datetime
-    practitioners: Sequence[str] = ()
-    organizations: Sequence[str] = ()
-    services: Sequence[str] = ()
-    locations: Sequence[str] = ()
-    specialties: Sequence[str] = ()
-    districts: Sequence[str] = ()
-    visit: Visit | None = None
-    count: int = 50
 
 
 async def find(tx: Transaction, wish: Wish, *, now: datetime) -> list[Place]:
@@ -59,8 +43,3 @@ async def _within(
     page = await search(tx, type_, query, visible=DirectoryOnly(), now=now)
     found = [f"{type_}/{entry.id}" for entry in page.entries]
     return [one for one in found if one in named] if named else found
-
-
-def as_query(wish: Mapping[str, Sequence[str]]) -> Mapping[str, Sequence[str]]:
-    """Values of one kind, given as repeats or as a list with commas, taken apart."""
-    return {name: [part for value in values for part in value.split(",") if part] for name, values in wish.items()}

@@ -5,40 +5,48 @@ from typing import Any
 
 from kernel.auth.principal import Principal
 from kernel.database import Transaction
-from kernel.ids import Ids
+from kernel.service import Room
 from record import read, write
 from record.failures import ResourceDeleted, ResourceUnknown
 from record.stored import Stored
 from record.visible import Everything, visible_to
 from services.appointments import booking, fhir, policy, store
 from services.appointments.appointment import AppointmentStatus
+from services.appointments.asking_fhir import request_of
 from services.appointments.diary import Opening
 from services.appointments.failures import (
     OnlyCancel,
-    QuestionIncomplete,
     ScheduleUnusable,
     SlotInUse,
     SlotUnusable,
 )
 
 
-async def enter_schedule(tx: Transaction, resource: dict[str, Any], *, id: str, now: datetime) -> Stored:
+async def enter_schedule(
+    tx: Transaction, resource: dict[str, Any], body: bytes, *, by: Principal, room: Room
+) -> Stored:
     """A new schedule of one doctor in one clinic. Raises ScheduleUnusable."""
-    stored = await write.create(tx, resource, id=id, now=now)
-    await _keep_schedule(tx, id, resource)
-    return stored
+    id_ = room.ids.new()
+    await keep_schedule(tx, id_, resource)
+    return await write.create(tx, body, id=id_, now=room.clock.now())
 
 
 async def change_schedule(
-    tx: Transaction, resource: dict[str, Any], *, id: str, expected: int | None, now: datetime
+    tx: Transaction,
+    resource: dict[str, Any],
+    body: bytes,
+    *,
+    id: str,
+    expected: int | None,
+    by: Principal,
+    room: Room,
 ) -> Stored:
     """A schedule as it is from now on. Raises ScheduleUnusable."""
-    stored = await write.update(tx, resource, id=id, now=now, expected=expected)
-    await _keep_schedule(tx, id, resource)
-    return stored
+    await keep_schedule(tx, id, resource)
+    return await write.update(tx, body, id=id, now=room.clock.now(), expected=expected)
 
 
-async def enter_slot(tx: Transaction, resource: dict[str, Any], *, id: str, now: datetime) -> Stored:
+async def enter_slot(tx: Transaction, resource: dict[str, Any], body: bytes, *, by: Principal, room: Room) -> Stored:
     """A new free slot of a known schedule. Raises SlotUnusable."""
     schedule = str(resource["schedule"].get("reference", "")).removeprefix("Schedule/")
     start, end = datetime.fromisoformat(resource["start"]), datetime.fromisoformat(resource["end"])
@@ -46,12 +54,20 @@ async def enter_slot(tx: Transaction, resource: dict[str, Any], *, id: str, now:
     short = start < end <= start + policy.LONGEST_SLOT
     if not (known and short and resource["status"] == "free"):
         raise SlotUnusable
-    await store.put_slots(tx, [Opening(id, schedule, start, end, fhir.visit_in(resource), 1)])
-    return await write.create(tx, resource, id=id, now=now)
+    id_ = room.ids.new()
+    await store.put_slots(tx, [Opening(id_, schedule, start, end, fhir.visit_in(resource), 1)])
+    return await write.create(tx, body, id=id_, now=room.clock.now())
 
 
 async def change_slot(
-    tx: Transaction, resource: dict[str, Any], *, id: str, expected: int | None, now: datetime
+    tx: Transaction,
+    resource: dict[str, Any],
+    body: bytes,
+    *,
+    id: str,
+    expected: int | None,
+    by: Principal,
+    room: Room,
 ) -> Stored:
     """Close a free slot or open it again; its times stay. Raises SlotInUse, SlotUnusable."""
     current = (await read.read(tx, "Slot", id, visible=Everything())).resource
@@ -63,61 +79,53 @@ async def change_slot(
         raise SlotInUse
     if resource["status"] == "free" and current["status"] not in {"free", "busy-unavailable"}:
         raise SlotInUse
-    return await write.update(tx, resource, id=id, now=now, expected=expected)
+    return await write.update(tx, body, id=id, now=room.clock.now(), expected=expected)
 
 
-async def remove_slot(tx: Transaction, *, id: str, expected: int | None, now: datetime) -> Stored:
+async def remove_slot(tx: Transaction, *, id: str, expected: int | None, by: Principal, room: Room) -> Stored:
     """Take out a slot nobody ever used. Raises SlotInUse."""
     if not await store.remove_slot(tx, id):
         raise SlotInUse
-    return await write.delete(tx, "Slot", id, now=now, expected=expected)
+    return await write.delete(tx, "Slot", id, now=room.clock.now(), expected=expected)
 
 
 async def enter_appointment(
-    tx: Transaction, resource: dict[str, Any], *, by: Principal, ids: Ids, now: datetime
+    tx: Transaction, resource: dict[str, Any], body: bytes, *, by: Principal, room: Room
 ) -> Stored:
     """A plain client's booked Appointment is a booking like any other."""
-    return await booking.book(tx, request_of(resource), by=by, ids=ids, now=now)
+    return await booking.book(tx, request_of(resource), by=by, ids=room.ids, now=room.clock.now())
 
 
 async def change_appointment(
-    tx: Transaction, resource: dict[str, Any], *, id: str, by: Principal, expected: int | None, ids: Ids, now: datetime
+    tx: Transaction,
+    resource: dict[str, Any],
+    body: bytes,
+    *,
+    id: str,
+    expected: int | None,
+    by: Principal,
+    room: Room,
 ) -> Stored:
     """Cancel a visit, or rewrite its comment; everything else goes by operations. Raises OnlyCancel."""
     current = await read.read(tx, "Appointment", id, visible=visible_to(by))
     if resource["status"] == AppointmentStatus.CANCELLED:
         reason = resource.get("cancelationReason", {}).get("text")
-        return await booking.cancel(tx, id, by=by, reason=reason, expected=expected, ids=ids, now=now)
+        now = room.clock.now()
+        return await booking.cancel(tx, id, by=by, reason=reason, expected=expected, ids=room.ids, now=now)
     left, right = (
         {k: v for k, v in one.items() if k not in {"comment", "meta"}} for one in (current.resource, resource)
     )
     if left != right:
         raise OnlyCancel
-    return await write.update(tx, resource, id=id, now=now, expected=expected)
-
-
-def request_of(resource: dict[str, Any]) -> booking.BookingRequest:
-    """The booking that an Appointment resource asks for. Raises QuestionIncomplete."""
-    patient, slot = fhir.patient_in(resource), fhir.slot_in(resource)
-    if not patient or not slot or resource["status"] != AppointmentStatus.BOOKED:
-        raise QuestionIncomplete(
-            "A booking names one slot and one Patient and has status booked.", expression="Appointment.slot"
-        )
-    support = resource.get("supportingInformation") or [{}]
-    return booking.BookingRequest(
-        patient=patient,
-        slot=slot,
-        visit=fhir.visit_in(resource) if resource.get("serviceType") else None,
-        prior_record=support[0].get("reference"),
-        comment=resource.get("comment"),
-    )
+    return await write.update(tx, body, id=id, now=room.clock.now(), expected=expected)
 
 
 def _fixed(resource: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in resource.items() if name not in {"comment", "meta"}}
 
 
-async def _keep_schedule(tx: Transaction, id: str, resource: dict[str, Any]) -> None:
+async def keep_schedule(tx: Transaction, id: str, resource: dict[str, Any]) -> None:
+    """Note in the diary what a Schedule says. Raises ScheduleUnusable."""
     references = {a.get("reference", "").partition("/")[0]: a.get("reference", "") for a in resource["actor"]}
     clinic = references.get("HealthcareService", "").partition("/")[2]
     try:

@@ -98,7 +98,7 @@ async def call_next(tx: Transaction, schedule: str, *, by: Principal, ids: Ids, 
     return called
 
 
-async def recall(tx: Transaction, id: str, *, by: Principal, now: datetime) -> Stored:
+async def recall(tx: Transaction, id: str, *, by: Principal) -> Stored:
     """Call the same patient once more. Raises NotCheckedIn."""
     ticket = await _own_ticket(tx, id, by=by)
     if ticket.state is not TicketState.CALLED:

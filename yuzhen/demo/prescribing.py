@@ -15,6 +15,7 @@ UCUM = "http://unitsofmeasure.org"
 
 
 async def medicine(visit: Visit, name: str) -> Resource:
+    """A medicine found by its name."""
     found = every(await visit.people["doctor"].get("/fhir/Medication", code__text=name))
     if not found:
         raise StepFailed(f"no medicine is found by the name {name}: see the log of pharmacy")
@@ -22,6 +23,7 @@ async def medicine(visit: Visit, name: str) -> Resource:
 
 
 def line(visit: Visit, medicament: Resource, group: str, *, reason: str | None) -> Resource:
+    """One line of the prescription, as a draft."""
     return {
         "resourceType": "MedicationRequest",
         "status": "draft",
