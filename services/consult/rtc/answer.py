@@ -56,7 +56,7 @@ def write_answer(
             lines += _served(section, stream, ssrcs.get(section.mid), _connection(credentials, transport))
         else:
             lines += [
-                f"m={section.kind} 0 {PROFILE} {section.formats}",
+                f"m={section.kind} 0 {section.protocol} {section.formats}",
                 "c=IN IP4 0.0.0.0",
                 f"a=mid:{section.mid}",
                 "a=inactive",

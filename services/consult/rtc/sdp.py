@@ -44,6 +44,7 @@ class Section:
 
     kind: str
     mid: str
+    protocol: str
     formats: str
     sends: bool
     receives: bool
@@ -52,8 +53,6 @@ class Section:
     codecs: list[Codec] = field(default_factory=list)
     extensions: dict[str, int] = field(default_factory=dict)
     ssrcs: list[int] = field(default_factory=list)
-    rtx_pairs: dict[int, int] = field(default_factory=dict)
-    """Retransmission SSRC to the SSRC it repeats."""
     reduced_size: bool = False
 
     @property
@@ -110,9 +109,9 @@ def _section(lines: list[str]) -> Section:
     if not TOKEN.fullmatch(mid) or len(mid) > 16:
         raise OfferInvalid("every media section needs a mid of at most 16 characters")
     formats = words[3:]
-    if not all(TOKEN.fullmatch(word) for word in formats):
+    if not all(TOKEN.fullmatch(word) for word in words):
         raise OfferInvalid("a media line names formats that cannot be read")
-    section = Section(words[0], mid, " ".join(formats), *_direction(lines))
+    section = Section(words[0], mid, words[2], " ".join(formats), *_direction(lines))
     usable = words[0] in KINDS and words[2] == PROFILE and (words[1] != "0" or "a=bundle-only" in lines)
     section.served = usable and (section.sends or section.receives)
     if section.served:
@@ -130,10 +129,6 @@ def _fill(section: Section, lines: list[str], formats: list[str]) -> None:
     section.codecs = _codecs(section.kind, lines, formats)
     section.extensions = _extensions(lines)
     section.reduced_size = "a=rtcp-rsize" in lines
-    for value in _attributes(lines, "ssrc-group"):
-        words = value.split()
-        if words[:1] == ["FID"] and len(words) == 3 and words[1].isdecimal() and words[2].isdecimal():
-            section.rtx_pairs[int(words[2])] = int(words[1])
     for value in _attributes(lines, "ssrc"):
         number = value.split(" ")[0]
         if number.isdecimal() and int(number) < 1 << 32 and int(number) not in section.ssrcs:
