@@ -1,0 +1,21 @@
+"""The patients room: who the patients are, what is known of them, and who has looked at it."""
+
+from collections.abc import Coroutine, Sequence
+from typing import Any
+
+from fastapi import FastAPI
+
+from kernel.service import Room, application
+from kernel.settings import Settings
+from record.edge import open_record
+from services.patients import routes
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The room's application."""
+    return application("patients", settings, routers=[routes.reads, *routes.fhir_routers()], start=_start)
+
+
+def _start(app: FastAPI, room: Room) -> Sequence[Coroutine[Any, Any, None]]:
+    room.settings.secret(routes.IDENTITY_KEY)
+    return [open_record(app, room)]
