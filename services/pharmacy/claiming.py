@@ -1,5 +1,6 @@
 """The chosen pharmacy takes the order with the patient's code; one claim wins, and can be recovered."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from kernel.auth.principal import Principal
@@ -10,8 +11,16 @@ from services.pharmacy.failures import CodeWrong, SecretWrong
 from services.pharmacy.order import Order
 
 
-async def claim(tx: Transaction, id: str, *, code: str, by: Principal, key: bytes, now: datetime) -> str:
-    """Claim the order; returns the secret for every further step.
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A claim's secret, which every further step needs, and whose order it is."""
+
+    secret: str
+    patient: str
+
+
+async def claim(tx: Transaction, id: str, *, code: str, by: Principal, key: bytes, now: datetime) -> Claimed:
+    """Claim the order, or recover the own claim.
 
     Raises OrderUnknown, NotReviewed, WrongPharmacy, CodeWrong, OrderElsewhere, PrescriptionExpired.
     """
@@ -21,7 +30,7 @@ async def claim(tx: Transaction, id: str, *, code: str, by: Principal, key: byte
         raise CodeWrong
     if after is not before:
         await advance(tx, before, after, now=now)
-    return _secret(after, by, key)
+    return Claimed(_secret(after, by, key), after.patient)
 
 
 def opened(order: Order, *, secret: str, by: Principal, key: bytes) -> Order:

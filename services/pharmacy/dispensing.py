@@ -1,9 +1,7 @@
 """The pharmacy hands medicines over, line by line, never more than the doctor ordered."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 
 from kernel.auth.principal import Principal
 from kernel.database import Transaction
@@ -15,17 +13,7 @@ from services.pharmacy import fhir, store
 from services.pharmacy.advancing import advance, lines_of
 from services.pharmacy.claiming import opened
 from services.pharmacy.documents import fhir as documents
-from services.pharmacy.failures import QuantityUnfit
-from services.pharmacy.order import Order
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """So much of one line. `request` is the MedicationRequest's id, `unit` its code or, without one, its text."""
-
-    request: str
-    quantity: Decimal
-    unit: str
+from services.pharmacy.order import Item, Order
 
 
 async def dispense(
@@ -36,10 +24,7 @@ async def dispense(
     Raises the failures of `claiming.opened` and of `Order.dispense`.
     """
     before = opened(await store.held(tx, id), secret=secret, by=by, key=key)
-    asked = {item.request: (item.quantity, item.unit) for item in items}
-    if len(asked) != len(items):
-        raise QuantityUnfit
-    after = before.dispense(asked, organization=by.organization, now=now)
+    after = before.dispense(items, organization=by.organization, now=now)
     requests = {line.id: line.body for line in await lines_of(tx, after)}
     handed = []
     for item in items:

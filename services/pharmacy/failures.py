@@ -6,6 +6,12 @@ A refusal by a rule of law names the rule and its source; its code begins with t
 from kernel.failures import Busy, Conflict, Forbidden, Invalid, Rule, Unknown
 
 
+class ParameterMissing(Invalid):
+    """The operation needs a parameter that is not there, or is there more than once."""
+
+    issue, code = "required", "parameter-missing"
+
+
 class OrderUnknown(Unknown):
     """There is no such order, or it is not yours to see."""
 

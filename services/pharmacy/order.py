@@ -3,7 +3,7 @@
 Shown to others as a Task (https://hl7.org/fhir/R4/task.html); here it is a value and knows no database.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -83,6 +83,15 @@ EXPIRING = frozenset(state for state, steps in NEXT.items() if Step.EXPIRE in st
 
 
 @dataclass(frozen=True, slots=True)
+class Item:
+    """So much of one line that is handed over: its MedicationRequest's id, how much, in which unit (its UCUM code)."""
+
+    request: str
+    quantity: Decimal
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
 class Fill:
     """One line of an order: the MedicationRequest's id, what was ordered and what was handed over of it."""
 
@@ -96,13 +105,13 @@ class Fill:
     def left(self) -> Decimal:
         return self.ordered - self.dispensed
 
-    def hand_over(self, quantity: Decimal, unit: str) -> "Fill":
+    def hand_over(self, item: Item) -> "Fill":
         """The line with so much more handed over. Raises QuantityUnfit, OverDispensed."""
-        if unit != self.unit or not quantity.is_finite() or quantity <= 0:
+        if item.unit != self.unit or not item.quantity.is_finite() or item.quantity <= 0:
             raise QuantityUnfit(f"MedicationRequest/{self.request} is ordered in {self.unit}.")
-        if quantity > self.left:
+        if item.quantity > self.left:
             raise OverDispensed(f"MedicationRequest/{self.request}: {self.left} {self.unit} are left.")
-        return replace(self, dispensed=self.dispensed + quantity)
+        return replace(self, dispensed=self.dispensed + item.quantity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,17 +176,18 @@ class Order:
             return self
         return self._stepped(Step.CLAIM, now=now)
 
-    def dispense(self, items: Mapping[str, tuple[Decimal, str]], *, organization: str, now: datetime) -> "Order":
-        """Hand over (quantity, unit) of each line named by its MedicationRequest id; never more than is left.
+    def dispense(self, items: Sequence[Item], *, organization: str, now: datetime) -> "Order":
+        """Hand over these items, one per line at most, never more than is left.
 
         Raises WrongPharmacy, LineUnknown, QuantityUnfit, OverDispensed.
         """
         self.filled_by(organization)
-        if not items:
+        asked = {item.request: item for item in items}
+        if not items or len(asked) != len(items):
             raise QuantityUnfit
-        if unknown := set(items) - {fill.request for fill in self.fills}:
+        if unknown := set(asked) - {fill.request for fill in self.fills}:
             raise LineUnknown(f"MedicationRequest/{min(unknown)}")
-        fills = tuple(f.hand_over(*items[f.request]) if f.request in items else f for f in self.fills)
+        fills = tuple(fill.hand_over(asked[fill.request]) if fill.request in asked else fill for fill in self.fills)
         return self._stepped(Step.DISPENSE, now=now, fills=fills)
 
     def close(self, *, organization: str) -> "Order":

@@ -1,4 +1,4 @@
-"""The patient's pick-up code and the pharmacy's claim secret: derived, so that nothing that opens an order is stored.
+"""The patient's pick-up code and the pharmacy's claim secret: derived from the order, so that no row has to hold them.
 
 Both are HMAC-SHA-256 (RFC 2104) under a key only this room has: 256 bits, 43 characters of base64url. A new release
 gives a new code, and the old one opens nothing any more.

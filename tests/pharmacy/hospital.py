@@ -20,6 +20,7 @@ from record import care, write
 from record.canonical import PRESCRIPTION, code_system, extension
 from record.stored import Stored
 from services.pharmacy import claiming, dispensing, drafting, preparing, releasing, reviewing, signing
+from services.pharmacy.order import Item
 from services.pharmacy.signature import SigningKey
 from services.pharmacy.store import Prepared
 from tests.support.postgres import database_of
@@ -168,9 +169,9 @@ class Hospital:
     async def claim(self, task: str, code: str, pharmacy: str = "corner") -> str:
         async with self.database.transaction() as tx:
             by = self.pharmacist(pharmacy)
-            return await claiming.claim(tx, task, code=code, by=by, key=CODE_KEY, now=self.clock.now())
+            return (await claiming.claim(tx, task, code=code, by=by, key=CODE_KEY, now=self.clock.now())).secret
 
-    async def dispense(self, task: str, *items: dispensing.Item, secret: str, pharmacy: str = "corner") -> list[Stored]:
+    async def dispense(self, task: str, *items: Item, secret: str, pharmacy: str = "corner") -> list[Stored]:
         async with self.database.transaction() as tx:
             return await dispensing.dispense(
                 tx,

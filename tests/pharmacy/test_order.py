@@ -23,7 +23,7 @@ from services.pharmacy.failures import (
     ReturnUnexplained,
     WrongPharmacy,
 )
-from services.pharmacy.order import AFTER_REVIEW, EXPIRING, NEXT, Fill, Order, State, Step
+from services.pharmacy.order import AFTER_REVIEW, EXPIRING, NEXT, Fill, Item, Order, State, Step
 from tests.pharmacy.orders import CHOSEN, DOCTOR, HOSPITAL_PHARMACY, MIDNIGHT, NOON, OTHER, order
 
 PARTIES = st.sampled_from([HOSPITAL_PHARMACY, CHOSEN, OTHER])
@@ -91,7 +91,7 @@ class Walk(RuleBasedStateMachine):
 
     @rule(organization=PARTIES, line=st.sampled_from(["line-0", "line-1", "line-9"]), quantity=QUANTITIES)
     def dispense(self, organization: str, line: str, quantity: Decimal) -> None:
-        items = {line: (quantity, "tablet")}
+        items = [Item(line, quantity, "tablet")]
         if self._try(lambda: self.order.dispense(items, organization=organization, now=self.now)):
             assert organization == self.order.pharmacy
             assert self.now < MIDNIGHT
@@ -168,7 +168,7 @@ def test_no_path_round_review(steps: list[Step]) -> None:
     [
         lambda o: o.release(pharmacy=CHOSEN, now=NOON),
         lambda o: o.claim(organization=CHOSEN, now=NOON),
-        lambda o: o.dispense({"line-0": (Decimal(1), "tablet")}, organization=CHOSEN, now=NOON),
+        lambda o: o.dispense([Item("line-0", Decimal(1), "tablet")], organization=CHOSEN, now=NOON),
         lambda o: o.close(organization=CHOSEN),
     ],
 )
@@ -202,7 +202,7 @@ def test_another_pharmacy_is_turned_away() -> None:
     with pytest.raises(WrongPharmacy):
         released().claim(organization=OTHER, now=NOON)
     with pytest.raises(WrongPharmacy):
-        claimed().dispense({"line-0": (Decimal(1), "tablet")}, organization=OTHER, now=NOON)
+        claimed().dispense([Item("line-0", Decimal(1), "tablet")], organization=OTHER, now=NOON)
     with pytest.raises(WrongPharmacy):
         claimed().close(organization=OTHER)
 
@@ -222,10 +222,10 @@ def test_choosing_anew_until_claimed() -> None:
 
 def test_part_fills_add_up() -> None:
     """A line may be handed over in parts, up to what was ordered and no further."""
-    part = claimed().dispense({"line-0": (Decimal("13.5"), "tablet")}, organization=CHOSEN, now=NOON)
+    part = claimed().dispense([Item("line-0", Decimal("13.5"), "tablet")], organization=CHOSEN, now=NOON)
     with pytest.raises(OverDispensed):
-        part.dispense({"line-0": (Decimal("0.6"), "tablet")}, organization=CHOSEN, now=NOON)
-    full = part.dispense({"line-0": (Decimal("0.5"), "tablet")}, organization=CHOSEN, now=NOON)
+        part.dispense([Item("line-0", Decimal("0.6"), "tablet")], organization=CHOSEN, now=NOON)
+    full = part.dispense([Item("line-0", Decimal("0.5"), "tablet")], organization=CHOSEN, now=NOON)
     assert full.fills[0].left == 0
     assert full.close(organization=CHOSEN).state is State.CLOSED
 
@@ -234,17 +234,19 @@ def test_part_fills_add_up() -> None:
 def test_unfit_quantities(quantity: Decimal) -> None:
     """Nothing, less than nothing and what is no number is not handed over."""
     with pytest.raises(QuantityUnfit):
-        claimed().dispense({"line-0": (quantity, "tablet")}, organization=CHOSEN, now=NOON)
+        claimed().dispense([Item("line-0", quantity, "tablet")], organization=CHOSEN, now=NOON)
 
 
 def test_dispense_names_lines_of_the_order_in_its_unit() -> None:
-    """Another unit, a foreign line and an empty list are refused."""
+    """Another unit, a foreign line, a line named twice and an empty list are refused."""
     with pytest.raises(QuantityUnfit):
-        claimed().dispense({"line-0": (Decimal(1), "box")}, organization=CHOSEN, now=NOON)
+        claimed().dispense([Item("line-0", Decimal(1), "box")], organization=CHOSEN, now=NOON)
     with pytest.raises(LineUnknown):
-        claimed().dispense({"line-9": (Decimal(1), "tablet")}, organization=CHOSEN, now=NOON)
+        claimed().dispense([Item("line-9", Decimal(1), "tablet")], organization=CHOSEN, now=NOON)
     with pytest.raises(QuantityUnfit):
-        claimed().dispense({}, organization=CHOSEN, now=NOON)
+        claimed().dispense([Item("line-0", Decimal(1), "tablet")] * 2, organization=CHOSEN, now=NOON)
+    with pytest.raises(QuantityUnfit):
+        claimed().dispense([], organization=CHOSEN, now=NOON)
 
 
 def test_close_needs_a_dispense() -> None:
@@ -265,7 +267,7 @@ def test_cancel_is_the_prescribers_and_ends_with_the_claim() -> None:
 @pytest.mark.parametrize("at", [MIDNIGHT, MIDNIGHT + timedelta(days=2)])
 def test_after_its_day_it_is_not_filled(at: datetime) -> None:
     """A prescription past its validity is neither reviewed, chosen for, claimed nor dispensed (RX-01)."""
-    items = {"line-0": (Decimal(1), "tablet")}
+    items = [Item("line-0", Decimal(1), "tablet")]
     with pytest.raises(PrescriptionExpired):
         order().review(organization=HOSPITAL_PHARMACY, now=at)
     with pytest.raises(PrescriptionExpired):
@@ -278,6 +280,6 @@ def test_after_its_day_it_is_not_filled(at: datetime) -> None:
 
 def test_what_was_handed_over_in_time_can_be_closed_later() -> None:
     """Closing is book-keeping: it does not need a valid prescription, and a dispensed order does not expire."""
-    part = claimed().dispense({"line-0": (Decimal(1), "tablet")}, organization=CHOSEN, now=NOON)
+    part = claimed().dispense([Item("line-0", Decimal(1), "tablet")], organization=CHOSEN, now=NOON)
     assert part.expire(now=MIDNIGHT) is part
     assert part.close(organization=CHOSEN).state is State.CLOSED
