@@ -49,6 +49,21 @@ class ReadRoute(APIRoute):
         return edge
 
 
+class OwnReadRoute(APIRoute):
+    """A route that reads the room's own tables, which no reader role sees; the record it asks by `visible` alone."""
+
+    def get_route_handler(self) -> Handler:
+        handle = super().get_route_handler()
+
+        async def edge(request: Request) -> Response:
+            room = request.app.state.room
+            request.state.principal = await room.verifier.principal(request.headers.get("authorization"))
+            async with room.database.reading() as request.state.tx:
+                return await handle(request)
+
+        return edge
+
+
 class CommandRoute(APIRoute):
     """A route that changes something: one transaction, one idempotent answer, committed before it is given."""
 

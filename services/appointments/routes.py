@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from kernel.auth.principal import Principal, Role
-from kernel.http import CommandRoute, InTransaction, ReadRoute, allow
+from kernel.http import CommandRoute, InTransaction, OwnReadRoute, allow
 from kernel.service import TheRoom
 from record.answers import fhir as answer
 from record.answers import shown
@@ -21,7 +21,7 @@ from record.stored import Stored
 from services.appointments import asking_fhir, booking, fhir, finding, keeping, queueing
 from services.appointments.wish import Wish
 
-reads = APIRouter(route_class=ReadRoute)
+reads = APIRouter(route_class=OwnReadRoute)
 commands = APIRouter(route_class=CommandRoute)
 
 MayBook = Annotated[Principal, Depends(allow(Role.PATIENT, Role.PRACTITIONER, Role.SYSTEM))]

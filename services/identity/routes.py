@@ -13,7 +13,7 @@ from joserfc.jwk import ECKey
 from kernel.auth.principal import Principal, Role
 from kernel.auth.tokens import issue
 from kernel.failures import Failure, Invalid
-from kernel.http import Anyone, CommandRoute, InTransaction, ReadRoute, allow, json
+from kernel.http import Anyone, CommandRoute, InTransaction, OwnReadRoute, allow, json
 from kernel.service import TheRoom
 from services.identity import enrolling, page, signing_in, store
 from services.identity.account import TOKEN_LIFE, Account, digest
@@ -21,7 +21,7 @@ from services.identity.account import Request as Grant
 from services.identity.failures import ClientUnknown, GrantUnreadable
 
 open_doors = APIRouter()
-reads = APIRouter(route_class=ReadRoute)
+reads = APIRouter(route_class=OwnReadRoute)
 commands = APIRouter(route_class=CommandRoute)
 
 
