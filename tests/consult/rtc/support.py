@@ -209,6 +209,7 @@ class Caller:
         self._diary = Diary()
         self._watching: list[asyncio.Task[None]] = []
         self.connection.on("track", self._watch)
+        self.connection.on("connectionstatechange", self._diary.note)
 
     async def offer(self) -> str:
         await self.connection.setLocalDescription(await self.connection.createOffer())
@@ -223,6 +224,11 @@ class Caller:
         before = node.told.count(connected)
         await self.accept(node.worker.join(room, participant, await self.offer()))
         await node.diary.until(lambda: node.told.count(connected) > before)
+        await self.until_connected()
+
+    async def until_connected(self) -> None:
+        """Wait until this end takes the connection for made."""
+        await self._diary.until(lambda: self.connection.connectionState == "connected")
 
     async def until_seen(self, frames: int, sounds: int = 0) -> None:
         """Wait until this many more frames, and this many more sounds, have arrived."""
