@@ -25,10 +25,9 @@ async def count(settings: Settings, key: str) -> int:
 
 async def test_a_finished_transaction_is_kept(migrated: Settings) -> None:
     """What a transaction wrote is there once it has ended."""
-    async with database_of("identity", migrated) as database:
-        async with database.transaction() as tx:
-            await tx.raw.execute(ENTER, "kept")
-            assert await count(migrated, "kept") == 0
+    async with database_of("identity", migrated) as database, database.transaction() as tx:
+        await tx.raw.execute(ENTER, "kept")
+        assert await count(migrated, "kept") == 0
     assert await count(migrated, "kept") == 1
 
 

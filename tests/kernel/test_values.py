@@ -65,9 +65,7 @@ def test_a_failure_s_docstring_is_its_message() -> None:
                 "severity": "error",
                 "code": "invalid",
                 "details": {
-                    "coding": [
-                        {"system": "https://yuzhen.example/fhir/CodeSystem/failure", "code": "sample-wrong"}
-                    ],
+                    "coding": [{"system": "https://yuzhen.example/fhir/CodeSystem/failure", "code": "sample-wrong"}],
                     "text": "The sample is wrong. Send another.",
                 },
                 "diagnostics": "at the third line",
