@@ -37,8 +37,11 @@ def _unsigned(node: Node, name: str) -> bool:
     return name not in node or bool(node[name] >= 0)
 
 
+QTY_3 = Invariant("qty-3", "a code needs a system.", lambda n, _: not has(n, "code") or has(n, "system"))
+
 DATATYPES: Mapping[str, tuple[Invariant, ...]] = {
     "Age": (
+        QTY_3,
         Invariant(
             "age-1",
             "an age is positive, with a UCUM code.",
@@ -52,14 +55,19 @@ DATATYPES: Mapping[str, tuple[Invariant, ...]] = {
         Invariant("cpt-2", "a value needs a system.", lambda n, _: not has(n, "value") or has(n, "system")),
     ),
     "Count": (
+        QTY_3,
         Invariant(
             "cnt-3",
             "a count is a whole number of the unit 1.",
             lambda n, _: _measured(n) and n.get("code", "1") == "1" and float(n.get("value", 0)).is_integer(),
         ),
     ),
-    "Distance": (Invariant("dis-1", "a distance has a UCUM code.", lambda n, _: _measured(n)),),
+    "Distance": (
+        QTY_3,
+        Invariant("dis-1", "a distance has a UCUM code.", lambda n, _: _measured(n)),
+    ),
     "Duration": (
+        QTY_3,
         Invariant(
             "drt-1",
             "a duration's code is of UCUM and has a value.",
@@ -84,7 +92,7 @@ DATATYPES: Mapping[str, tuple[Invariant, ...]] = {
         ),
     ),
     "Period": (Invariant("per-1", "start may not be after end.", lambda n, _: in_order(n.get("start"), n.get("end"))),),
-    "Quantity": (Invariant("qty-3", "a code needs a system.", lambda n, _: not has(n, "code") or has(n, "system")),),
+    "Quantity": (QTY_3,),
     "Range": (Invariant("rng-2", "low may not be above high.", lambda n, _: at_most(n.get("low"), n.get("high"))),),
     "Ratio": (Invariant("rat-1", "give numerator and denominator.", _ratio),),
     "Reference": (Invariant("ref-1", "a '#' reference must name a contained resource.", _ref_1),),

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
-from kernel.clock import CHONGQING
 
 BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 """Stands for "since ever"; a resource without a date has both ends here."""
 END = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 """Stands for "for ever"."""
+
+HOSPITAL = timezone(timedelta(hours=8))
+"""The hospital's zone without its daylight saving of 1940 to 1991, so that a year always holds its days."""
 
 WRITTEN = re.compile(
     r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(Z|[+-]\d\d:\d\d)?)?)?)?", re.ASCII
@@ -90,7 +92,7 @@ def _timing(value: dict[str, Any]) -> Range | None:
 
 def _zone(text: str | None) -> Any:
     if text is None:
-        return CHONGQING
+        return HOSPITAL
     if text == "Z":
         return UTC
     offset = timedelta(hours=int(text[1:3]), minutes=int(text[4:6]))

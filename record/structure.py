@@ -38,11 +38,13 @@ class _Walk:
         table = definitions.elements().get(kind, {})
         yield from _cardinality(node, table, place)
         if len(node) == 1 and "id" in node:
-            yield InvariantBroken("ele-1: an element must have a value or children.", expression=place)
+            yield _hollow(place)
         for invariant in invariants_of(kind):
             if not invariant.holds(node, self._whole):
                 yield InvariantBroken(f"{invariant.key}: {invariant.says}", expression=place)
         for name, value in node.items():
+            if name.startswith("_") and name[1:] not in node and isinstance(value, dict) and set(value) == {"id"}:
+                yield _hollow(f"{place}.{name[1:]}")
             yield from self._member(name, value, table, place)
 
     def _member(self, name: str, value: Any, table: Mapping[str, Element], place: str) -> Iterator[Failure]:
@@ -95,12 +97,18 @@ def _cardinality(node: dict[str, Any], table: Mapping[str, Element], place: str)
             yield ResourceInvalid(f"'{choice}' is missing.", expression=place)
 
 
+def _hollow(place: str) -> Failure:
+    return InvariantBroken("ele-1: an element must have a value or children.", expression=place)
+
+
 def _bound(value: dict[str, Any], kind: str, element: Element, place: str) -> Iterator[Failure]:
     """Codes of a required binding, and what a reference may point at."""
     if targets := element.get("targets"):
         type_ = reference_type(value)
         if type_ in definitions.elements() and type_ not in targets:
             yield ResourceInvalid(f"This must point at {', '.join(targets)}.", expression=place)
+    if element.get("simple") and kind == "Quantity" and "comparator" in value:
+        yield InvariantBroken("sqty-1: this quantity takes no comparator.", expression=place)
     if (codes := element.get("codes")) and "extension" not in value:
         codings = value.get("coding", []) if kind == "CodeableConcept" else [value]
         if not any(coding.get("code") in codes.get(coding.get("system", ""), ()) for coding in codings):

@@ -12,7 +12,7 @@ import jsonschema_rs
 
 from kernel.failures import Failure
 from record import definitions
-from record.failures import CodeInvalid, IdMismatch, ResourceInvalid
+from record.failures import CodeInvalid, IdMismatch, InvariantBroken, ResourceInvalid
 from record.parsing import parsed
 from record.structure import broken
 
@@ -40,7 +40,8 @@ def faults_of(resource: dict[str, Any]) -> list[Failure]:
     faults = list(_against_schema(resource, resource["resourceType"]))
     if faults:
         return faults[:MOST_ISSUES]
-    return broken(resource, contained=_contained_schema)[:MOST_ISSUES]
+    found = broken(resource, contained=_contained_schema)
+    return sorted(found, key=lambda fault: isinstance(fault, InvariantBroken))[:MOST_ISSUES]
 
 
 def prepare(types: Iterable[str]) -> None:

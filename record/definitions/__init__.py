@@ -11,7 +11,8 @@ import orjson
 HERE = Path(__file__).parent
 
 Element = Mapping[str, Any]
-"""type, and where they apply: many, least, choice (name without its type), targets (types), codes (system -> codes)."""
+"""type, and where they apply: many, least, choice (name without its type), targets (types), codes (system -> codes),
+simple (a quantity without comparator)."""
 
 
 def _unpack(name: str) -> Any:

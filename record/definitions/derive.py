@@ -13,8 +13,8 @@ from typing import Any
 import orjson
 
 HERE = Path(__file__).parent
+SIMPLE = "http://hl7.org/fhir/StructureDefinition/SimpleQuantity"
 PATH_TYPE = "http://hl7.org/fhirpath/System.String"
-SKIPPED = {"Resource", "DomainResource", "Parameters.parameter"}
 LARGEST_CODE_LIST = 800
 
 Entry = dict[str, Any]
@@ -38,9 +38,16 @@ def _resources(path: Path) -> Iterator[Entry]:
 
 
 def _schema(folder: Path) -> Any:
-    """HL7's schema without its prose; contained resources are checked by their own type's schema instead."""
+    """HL7's schema without its prose.
+
+    That complex elements are objects is said here; what is required stands in the element table, which knows
+    primitives too. Contained resources are checked by their own type's schema instead.
+    """
     schema = orjson.loads((folder / "fhir.schema.json").read_bytes())
     definitions = {name: _bare(body) for name, body in schema["definitions"].items()}
+    for body in definitions.values():
+        if "properties" in body:
+            body["type"] = "object"
     definitions["ResourceList"] = {"type": "object", "required": ["resourceType"]}
     definitions["integer64"] = {}
     return definitions
@@ -54,7 +61,7 @@ def _bare(node: Any) -> Any:
     return {
         key: ({name: _bare(sub) for name, sub in value.items()} if key == "properties" else _bare(value))
         for key, value in node.items()
-        if key != "description" or not isinstance(value, str)
+        if key != "required" and (key != "description" or not isinstance(value, str))
     }
 
 
@@ -85,6 +92,8 @@ def _one(definition: Entry, codes: "_ValueSets") -> dict[str, Entry]:
                 entry["choice"] = name[:-3]
             if targets:
                 entry["targets"] = targets
+            if any(kind.get("profile") == [SIMPLE] for kind in element.get("type", ())):
+                entry["simple"] = True
             if allowed := codes.bound(element, type_):
                 entry["codes"] = allowed
             table.setdefault(owner, {})[spelt] = entry
