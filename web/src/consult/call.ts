@@ -19,6 +19,7 @@ const PAUSES = [0, 500, 1000, 2000, 4000]
 /** A room that is not open yet, or too much at once: worth asking again. Other refusals are final. */
 const WORTH_ASKING_AGAIN = [0, 409, 429, 503]
 const SILENCE_TICKS = 3
+const LOST: RTCPeerConnectionState[] = ['disconnected', 'failed', 'closed']
 
 export class Call {
   readonly state = signal<CallState>('idle')
@@ -70,6 +71,7 @@ export class Call {
     await this.hangUp()
   }
 
+  /** Tries until the room answers, the person leaves, or the room refuses for good. */
   private async connect(): Promise<void> {
     for (let attempt = 0; !this.over(); attempt += 1) {
       // First of all the old connection is let go, so that its later events are nobody's.
@@ -119,29 +121,34 @@ export class Call {
 
   private connectionChanged(peer: RTCPeerConnection): void {
     if (peer !== this.peer || this.over()) return
-    if (peer.connectionState === 'connected') {
+    if (peer.connectionState === 'connected' && this.state.value !== 'live') {
       this.state.value = 'live'
       void this.listen(peer)
     }
-    if (peer.connectionState === 'disconnected' || peer.connectionState === 'failed') void this.rejoin()
+    if (LOST.includes(peer.connectionState)) void this.rejoin(peer)
   }
 
-  private async rejoin(): Promise<void> {
+  private async rejoin(lost: RTCPeerConnection): Promise<void> {
+    if (lost !== this.peer || this.over()) return
     this.state.value = 'reconnecting'
     await this.connect()
   }
 
-  /** Notices within seconds when nothing arrives any more, or something does again. */
+  /**
+   * Watches what arrives. When it stops, either the other has left or this connection is dead, which the browser
+   * itself notices only after many seconds: joining anew is right for both, and happens once.
+   */
   private async listen(peer: RTCPeerConnection): Promise<void> {
     let [received, silent] = [0, 0]
     while (peer === this.peer && !this.over()) {
       const now = await bytesReceived(peer)
       silent = now > received ? 0 : silent + 1
-      received = now
+      received = Math.max(now, received)
+      if (peer !== this.peer) return
+      if (this.hearsOther.value && silent >= SILENCE_TICKS) return this.rejoin(peer)
       this.hearsOther.value = received > 0 && silent < SILENCE_TICKS
       await this.needs.wait(1000)
     }
-    if (peer === this.peer) this.hearsOther.value = false
   }
 
   private async gathered(peer: RTCPeerConnection): Promise<void> {

@@ -14,7 +14,10 @@ const PAGES: Record<string, [name: string, words: Key][]> = {
 }
 
 /** Pages that belong to another one in the menu. */
-const UNDER: Record<string, string> = { book: 'find' }
+const UNDER: Record<string, Record<string, string>> = {
+  patient: { book: 'find', room: 'visits' },
+  practitioner: { room: 'queue' },
+}
 
 export function Top() {
   const [displaying, setDisplaying] = useState(false)
@@ -43,7 +46,8 @@ export function Top() {
 
 function Menu({ role, display }: { role: string; display: string }) {
   const pages = PAGES[role] ?? []
-  const here = UNDER[page.value[0] ?? ''] ?? page.value[0] ?? pages[0]?.[0]
+  const name = page.value[0] ?? pages[0]?.[0] ?? ''
+  const here = UNDER[role]?.[name] ?? name
   return (
     <nav class="menu" aria-label={t('nav')}>
       {pages.map(([name, words]) => (

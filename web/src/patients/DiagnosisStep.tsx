@@ -31,7 +31,8 @@ export function DiagnosisStep({ encounter, doctor, diagnoses, prior, open, again
       </ul>
       {!open && diagnoses.length === 0 && <p class="hint">{t('step.wait')}</p>}
       {open && (
-        <Search id="diagnosis-search" label={t('diagnosis.search')} hint={t('diagnosis.hint')} start={diagnosisCode(prior)} look={lookUp}>
+        <Search key={`${diagnoses.length}-${prior?.id}`} id="diagnosis-search" label={t('diagnosis.search')} hint={t('diagnosis.hint')}
+          start={diagnoses.length ? '' : diagnosisCode(prior)} look={lookUp}>
           {(one) => (
             <li key={one.code} class="found">
               <span><strong>{one.display}</strong> {one.code}</span>

@@ -1,6 +1,7 @@
 /** Look a medicine up, then say dose, times a day and days; the quantity follows. */
 
 import type { Medication } from 'fhir/r4'
+import type { ComponentChildren } from 'preact'
 import { useState } from 'preact/hooks'
 import { conceptText } from '../fhir/read'
 import { language, t } from '../i18n'
@@ -11,7 +12,14 @@ import { LineForm } from './LineForm'
 import { findMedicines, type Context } from './prescription'
 import { unitIn } from './words'
 
-export function AddLine({ context, again }: { context: Context; again: () => void }) {
+interface Props {
+  context: Context
+  again: () => void
+  /** What may be done while no line is half written. */
+  children: ComponentChildren
+}
+
+export function AddLine({ context, again, children }: Props) {
   const [medication, setMedication] = useState<Medication | null>(null)
   const [turn, setTurn] = useState(0)
   const done = () => {
@@ -23,14 +31,17 @@ export function AddLine({ context, again }: { context: Context; again: () => voi
     return <LineForm key={medication.id} medication={medication} context={context} onDone={done} onCancel={() => setMedication(null)} />
   }
   return (
-    <Search key={turn} id="medicine-search" label={t('rx.search')} hint={t('rx.search-hint')} look={findMedicines}>
-      {(one) => (
-        <li key={one.id} class="found">
-          <span><strong>{conceptText(one.code, language.value)}</strong> {describe(one)}</span>
-          <Button testid={`choose-${one.id}`} onClick={() => setMedication(one)}>{t('rx.choose')}</Button>
-        </li>
-      )}
-    </Search>
+    <>
+      <Search key={turn} id="medicine-search" label={t('rx.search')} hint={t('rx.search-hint')} look={findMedicines}>
+        {(one) => (
+          <li key={one.id} class="found">
+            <span><strong>{conceptText(one.code, language.value)}</strong> {describe(one)}</span>
+            <Button testid={`choose-${one.id}`} onClick={() => setMedication(one)}>{t('rx.choose')}</Button>
+          </li>
+        )}
+      </Search>
+      {children}
+    </>
   )
 }
 

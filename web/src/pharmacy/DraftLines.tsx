@@ -19,9 +19,12 @@ export function DraftLines({ lines, again }: { lines: MedicationRequest[]; again
         {lines.map((line) => {
           const words = readLine(line, language.value)
           return (
-            <li key={line.id} data-testid="draft-line">
-              <p><strong>{words.medicine}</strong> · {words.quantity}</p>
-              <p>{dosage(words)}</p>
+            <li key={line.id} class="draft" data-testid="draft-line">
+              <div>
+                <p><strong>{words.medicine}</strong> · {words.quantity}</p>
+                <p>{dosage(words)}</p>
+                {words.reason && <p class="hint">{t('rx.reason')} {words.reason}</p>}
+              </div>
               <Button busy={removing.busy} testid="remove-line" aria-label={t('rx.remove-line', { medicine: words.medicine })}
                 onClick={() => void removing.run(() => removeLine(line.id!)).then(again)}>{t('rx.remove')}</Button>
             </li>

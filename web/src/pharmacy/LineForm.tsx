@@ -11,7 +11,7 @@ import { useCommand } from '../parts/useCommand'
 import { describe } from './AddLine'
 import { doseUnits, packsOf, productOf } from './dose'
 import { addLine, computedQuantity, ROUTES, type Context, type Route } from './prescription'
-import { courseOf, emptyEntry, entryErrors, MOST_DAYS, routeOf, type Entry } from './lineEntry'
+import { courseOf, emptyEntry, entryErrors, isComplete, MOST_DAYS, routeOf, type Entry } from './lineEntry'
 import { unitIn } from './words'
 
 interface Props {
@@ -30,6 +30,7 @@ export function LineForm({ medication, context, onDone, onCancel }: Props) {
   const set = (changed: Partial<Entry>) => setEntry({ ...entry, ...changed })
   const computed = computedQuantity(courseOf(entry), medication)
   const quantity = computed ?? Number(entry.quantity)
+  const needsQuantity = computed === undefined && isComplete(entry)
   async function add(): Promise<void> {
     const wrong = entryErrors(entry, computed !== undefined)
     setErrors(wrong)
@@ -59,7 +60,7 @@ export function LineForm({ medication, context, onDone, onCancel }: Props) {
           options={(Object.keys(ROUTES) as Route[]).map((route) => [route, t(`route.${route}`)])} />
       </div>
       {Number(entry.days) > MOST_DAYS && field('reason', t('rx.long-reason'), 'text', t('rx.long-hint'))}
-      {computed === undefined && field('quantity', t('rx.quantity-in', { unit: unitIn(product.unit, language.value) }), 'decimal')}
+      {needsQuantity && field('quantity', t('rx.quantity-in', { unit: unitIn(product.unit, language.value) }), 'decimal')}
       <output class="computed" data-testid="computed-quantity">
         {computed !== undefined && `${t('rx.quantity')} ${quantity} ${unitIn(product.unit, language.value)}`}
         {computed !== undefined && product.perPack && ` (${t('rx.packs', { count: packsOf(quantity, product)! })})`}

@@ -40,9 +40,12 @@ export function PrescriptionStep({ encounter, doctor, diagnosis, open }: Props) 
         <Sent key={order.id} order={order} lines={lines} drafts={drafts} again={written.look} />
       ))}
       <DraftLines lines={drafts} again={written.look} />
-      {canWrite && <AddLine context={{ encounter, doctor, group, diagnosis }} again={written.look} />}
+      {canWrite && (
+        <AddLine context={{ encounter, doctor, group, diagnosis }} again={written.look}>
+          {drafts.length > 0 && <Sign group={group} again={written.look} />}
+        </AddLine>
+      )}
       {!canWrite && lines.length === 0 && <p class="hint">{t('step.wait')}</p>}
-      {drafts.length > 0 && <Sign group={group} again={written.look} />}
     </section>
   )
 }

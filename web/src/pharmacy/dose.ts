@@ -27,9 +27,11 @@ export function productOf(medication: Medication): Product {
   return { unit, perPack: pack?.value, strength: fits ? { value: held.value!, unit: held.code! } : undefined }
 }
 
-/** In which units a doctor may state the dose, the usual one first. */
-export const doseUnits = (product: Product): string[] =>
-  product.strength ? [...new Set([product.strength.unit, product.unit])] : [product.unit]
+/** In which units a doctor may state the dose, the usual one first. Drops fit any liquid, but nobody knows how many make a mL. */
+export function doseUnits(product: Product): string[] {
+  const known = product.strength ? [product.strength.unit, product.unit] : [product.unit]
+  return [...new Set(product.unit === 'mL' ? [...known, '[drp]'] : known)]
+}
 
 /** Units to hand out for the whole course, rounded up to whole ones; undefined when the dose cannot be converted. */
 export function quantityOf(course: Course, product: Product): number | undefined {

@@ -36,9 +36,14 @@ export function entryErrors(entry: Entry, isComputed: boolean): Errors {
   if (!whole(entry.times, MOST_TIMES)) errors.times = t('rx.times-wrong', { most: MOST_TIMES })
   if (!whole(entry.days, LONGEST)) errors.days = t('rx.days-wrong', { most: LONGEST })
   if (Number(entry.days) > MOST_DAYS && !entry.reason.trim()) errors.reason = t('rx.long-missing')
-  const complete = !errors.dose && !errors.times && !errors.days
-  if (complete && !isComputed && !isDose(entry.quantity)) errors.quantity = t('rx.quantity-wrong')
+  if (isComplete(entry) && !isComputed && !isDose(entry.quantity)) errors.quantity = t('rx.quantity-wrong')
   return errors
+}
+
+/** Whether dose, times and days are all there, so that only the quantity may be missing. */
+export const isComplete = (entry: Entry): boolean => {
+  const course = courseOf(entry)
+  return isDose(entry.dose) && course.timesADay > 0 && course.days > 0
 }
 
 const BY_FORM: [pattern: RegExp, route: Route][] = [
