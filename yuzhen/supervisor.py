@@ -11,9 +11,8 @@ import selectors
 import signal
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib import import_module
-from pathlib import Path
 from types import FrameType
 from typing import IO
 
@@ -78,9 +77,9 @@ class Supervisor:
 
     def watch(self, *, tick: Callable[[], None] = lambda: None) -> None:
         """Keep everything running until SIGINT or SIGTERM."""
-        wake = _wake_on_signals(self._stop)
+        alarm = _Alarm(self._stop)
         while not self._stopping:
-            wake(0.2)
+            alarm.sleep(0.2)
             self._restart_fallen()
             tick()
 
@@ -166,30 +165,27 @@ def _alive(pid: int) -> bool:
     return False
 
 
-def _wake_on_signals(stop: Callable[[], None]) -> Callable[[float], None]:
+class _Alarm:
     """A sleep that ends early when a child falls or the user wants to stop."""
-    reader, writer = socket.socketpair()
-    reader.setblocking(False)
-    writer.setblocking(False)
-    signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
-    selector = selectors.DefaultSelector()
-    selector.register(reader, selectors.EVENT_READ)
 
-    def wanted(number: int, frame: FrameType | None) -> None:
-        if number != signal.SIGCHLD:
-            stop()
+    def __init__(self, stop: Callable[[], None]) -> None:
+        self._stop = stop
+        # Both ends are kept: the interpreter writes to the one for as long as signals may come.
+        self._reader, self._writer = socket.socketpair()
+        self._reader.setblocking(False)
+        self._writer.setblocking(False)
+        signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._reader, selectors.EVENT_READ)
+        for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
+            signal.signal(sign, self._heard)
 
-    for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
-        signal.signal(sign, wanted)
-
-    def sleep(seconds: float) -> None:
-        if selector.select(seconds):
+    def sleep(self, seconds: float) -> None:
+        """Sleep at most so long."""
+        if self._selector.select(seconds):
             with contextlib.suppress(BlockingIOError):
-                reader.recv(4096)
+                self._reader.recv(4096)
 
-    return sleep
-
-
-def log_files(folder: Path) -> Sequence[Path]:
-    """The rooms' logs."""
-    return sorted(folder.glob("*.log"))
+    def _heard(self, number: int, frame: FrameType | None) -> None:
+        if number != signal.SIGCHLD:
+            self._stop()

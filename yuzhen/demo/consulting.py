@@ -59,9 +59,14 @@ async def refuse_before_prior_diagnosis(visit: Visit) -> str:
     """A diagnosis and a prescription without a confirmed earlier diagnosis are refused (TELE-01)."""
     doctor = visit.people["doctor"]
     condition = await refused(doctor.post("/fhir/Condition", await _condition(visit)), status=(422,), code="tele-01")
-    draft = line(visit, await medicine(visit, "氨氯地平"), "demo-refused", reason=None)
-    request = await refused(doctor.post("/fhir/MedicationRequest", draft), status=(422,), code="tele-01")
-    return f"{condition}; {request}"
+    group = f"early-{visit.ids['Encounter']}"
+    draft = await doctor.post(
+        "/fhir/MedicationRequest", line(visit, await medicine(visit, "氨氯地平"), group, reason=None)
+    )
+    prepare = doctor.operate("/fhir/MedicationRequest/$prepare", group=group)
+    prescription = await refused(prepare, status=(422,), code="tele-01")
+    await doctor.delete(f"/fhir/MedicationRequest/{draft['id']}")
+    return f"{condition}; {prescription}"
 
 
 async def diagnose(visit: Visit) -> str:

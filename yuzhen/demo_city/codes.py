@@ -14,6 +14,7 @@ LOINC = "http://loinc.org"
 SPECIALTY = code_system("medical-subject")
 """诊疗科目名录: the medical subjects a Chinese institution is licensed for."""
 ALLERGEN = code_system("allergen")
+ORGANIZATION_KIND = code_system("organization-kind")
 DOCUMENT_CATEGORY = code_system("document-category")
 
 RESIDENT_IDENTITY = "urn:oid:2.16.156.10011.1.3"

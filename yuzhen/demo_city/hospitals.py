@@ -9,6 +9,7 @@ from yuzhen.demo_city.codes import (
     CHONGQING,
     CREDIT_CODE,
     INSTITUTION_LICENCE,
+    ORGANIZATION_KIND,
     TERMINOLOGY,
     Element,
     Resource,
@@ -124,9 +125,14 @@ def hospital_resource(hospital: Hospital) -> Resource:
 def pharmacy_resource(pharmacy: Pharmacy) -> Resource:
     """The pharmacy as an Organization; a hospital's own is part of the hospital."""
     level = coding(*(_DEPARTMENT if pharmacy.hospital_id else _PROVIDER))
+    own = coding(ORGANIZATION_KIND, "hospital-pharmacy", "Hospital pharmacy")
+    kind = own if pharmacy.hospital_id else coding(ORGANIZATION_KIND, "retail-pharmacy", "Retail pharmacy")
     resource = _organization(pharmacy) | {
         "extension": _site_extensions(pharmacy.site),
-        "type": [concept(coding(f"{TERMINOLOGY}/v3-RoleCode", "PHARM", "Pharmacy"), text="药房"), concept(level)],
+        "type": [
+            concept(coding(f"{TERMINOLOGY}/v3-RoleCode", "PHARM", "Pharmacy"), kind, text="药房"),
+            concept(level),
+        ],
     }
     if pharmacy.uscc:
         resource["identifier"] = [_credit_code(pharmacy.uscc)]
