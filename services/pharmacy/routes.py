@@ -16,9 +16,9 @@ from record.answers import fhir as answer
 from record.answers import shown
 from record.audit import AuditEntry
 from record.bundle import bundle
-from record.changing import Create, Delete, NotOffered, Update
 from record.edge import base_of, did, request_id, saw
 from record.operations import parameters_in
+from record.rest import Create, Delete, NotOffered, Update
 from record.stored import Stored
 from record.visible import visible_to
 from services.pharmacy import (

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 import pytest
 from joserfc.jwk import ECKey
+from joserfc.util import json_b64encode
 
 from kernel.failures import Failure
 from kernel.settings import Settings
@@ -14,7 +15,7 @@ from record import read, validation
 from record.failures import ResourceUnknown
 from record.stored import Stored
 from record.visible import Everything, OfClinics, OnlyPatient, SharedWith
-from services.pharmacy import store
+from services.pharmacy import failures, store
 from services.pharmacy.failures import (
     KeyForeign,
     KeyNotEnrolled,
@@ -280,15 +281,11 @@ async def test_decisions_name_pack_and_bytes(migrated: Settings) -> None:
 
 
 def _encoded(header: dict[str, Any]) -> str:
-    from joserfc.util import json_b64encode
-
     return json_b64encode(header).decode()
 
 
 def test_every_refusal_names_its_rule() -> None:
     """A failure of a rule of law says the rule and its source where the doctor reads it."""
-    from services.pharmacy import failures
-
     named = [one for one in vars(failures).values() if isinstance(one, type) and issubclass(one, Failure)]
     lawful = [one for one in named if one.code.split("-")[0] in {"rx", "tele", "o2o", "sig"}]
     assert len(lawful) > 20
