@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
 import asyncpg
+from alembic import op
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -156,3 +157,10 @@ def _named(error: BaseException | None) -> Busy | Conflict | None:
         ):
             return DatabaseAway()
     return None
+
+
+def execute_script(sql: str) -> None:
+    """Run a schema change's script of several statements in its migration's transaction."""
+    bind = op.get_bind()
+    bind.exec_driver_sql("select 1")  # opens the transaction the script must stand in
+    bind.connection.dbapi_connection.run_async(lambda driver: driver.execute(sql))  # type: ignore[union-attr]

@@ -1,14 +1,25 @@
-"""Bring the database to what the code expects: roles and schemas, then the record, then each room's own tables."""
+"""Bring the database to what the code expects: roles and schemas, then the record, then each room's own tables.
+
+One chain of Alembic revisions per schema. A revision's file name says when it runs: `pre_` before the new code is
+rolled out, `post_` after the old is gone.
+"""
+
+from pathlib import Path
 
 import asyncpg
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import create_async_engine
 
-from kernel.migration import upgrade
 from kernel.settings import Settings
 from yuzhen import secret
 from yuzhen.embedded import ADMIN
 from yuzhen.rooms import ROLES, ROOT, SERVICES, migrations
 
 OWNER = "yuzhen_owner"
+LOCK_TIMEOUT = "5s"
 
 
 async def migrate(settings: Settings) -> None:
@@ -68,3 +79,27 @@ async def _roles_and_schemas(settings: Settings) -> None:
 async def _ensure_role(admin: "asyncpg.Connection[asyncpg.Record]", role: str, options: str) -> None:
     verb = "alter" if await admin.fetchval("select true from pg_roles where rolname = $1", role) else "create"
     await admin.execute(f'{verb} role "{role}" {options}')
+
+
+async def upgrade(url: str, *, folder: Path, schema: str) -> None:
+    """Bring one schema to its newest revision. Runs again without effect."""
+    engine = create_async_engine(url)
+    try:
+        async with engine.connect() as connection:
+            await connection.run_sync(_upgrade, folder, schema)
+    finally:
+        await engine.dispose()
+
+
+def _upgrade(connection: Connection, folder: Path, schema: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(folder))
+    config.set_main_option("version_locations", str(folder))
+    config.set_main_option("path_separator", "os")
+    script = ScriptDirectory.from_config(config)
+    with EnvironmentContext(config, script, fn=lambda revision, _: script._upgrade_revs("head", revision)) as env:
+        env.configure(connection=connection, version_table_schema=schema, transaction_per_migration=True)
+        with env.begin_transaction():
+            connection.exec_driver_sql(f"set local lock_timeout = '{LOCK_TIMEOUT}'")
+            env.run_migrations()
+        connection.commit()  # rule: commit-at-the-edge because a migration is an edge of its own

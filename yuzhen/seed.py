@@ -21,6 +21,7 @@ from services.appointments.diary import Pattern
 from services.identity import store as identity_store
 from services.identity.account import Account
 from services.identity.signing_in import HASHER
+from services.patients import registering
 from services.pharmacy.formulary import medicines
 from services.pharmacy.formulary.fhir import medication_resource
 from yuzhen import secret
@@ -75,8 +76,12 @@ async def _directory(settings: Settings, *, now: datetime) -> None:
 async def _people(settings: Settings, *, now: datetime) -> None:
     """Patients and what is known of them; each is already in the care of the clinic that saw them before."""
     async with _database("patients", settings) as database, database.transaction() as tx:
-        if not await _there(tx, "Patient", "patient-001"):
-            await _enter(tx, city.people(local(now).date()), now=now)
+        if await _there(tx, "Patient", "patient-001"):
+            return
+        people = list(city.people(local(now).date()))
+        await _enter(tx, people, now=now)
+        patients = [(str(one["id"]), one) for one in people if one["resourceType"] == "Patient"]
+        await registering.enter_identities(tx, patients, key=settings.secret("identity-number-key"))
 
 
 async def _medicines(settings: Settings, *, now: datetime) -> None:

@@ -1,6 +1,6 @@
 """Events and their deliveries: everyone may tell, each consumer carries off its own."""
 
-from kernel.migration import execute_script
+from kernel.database import execute_script
 
 revision = "flow_0001"
 down_revision = None

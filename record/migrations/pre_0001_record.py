@@ -1,6 +1,6 @@
 """The record's tables, partitions, grants and policies."""
 
-from kernel.migration import execute_script
+from kernel.database import execute_script
 from record.schema import ddl
 
 revision = "record_0001"

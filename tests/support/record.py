@@ -14,13 +14,12 @@ from fastapi import APIRouter, FastAPI
 
 from kernel.auth.principal import Principal, Role
 from kernel.auth.tokens import TokenMissing
-from kernel.migration import upgrade
 from kernel.service import Room, application
 from kernel.settings import Settings
 from record.edge import open_record
 from tests.support.postgres import running_postgres
 from yuzhen import secret
-from yuzhen.migrate import _roles_and_schemas, owner_url
+from yuzhen.migrate import _roles_and_schemas, owner_url, upgrade
 from yuzhen.rooms import ROOT
 
 

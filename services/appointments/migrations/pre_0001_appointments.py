@@ -1,7 +1,7 @@
 """Places and who has them: the counters that decide every booking, and the queue's numbers."""
 
 from kernel import idempotency
-from kernel.migration import execute_script
+from kernel.database import execute_script
 
 revision = "appointments_0001"
 down_revision = None

@@ -1,7 +1,7 @@
 """What the consult room keeps for itself: answers to commands. Its visits and messages are in the record."""
 
 from kernel import idempotency
-from kernel.migration import execute_script
+from kernel.database import execute_script
 
 revision = "consult_0001"
 down_revision = None

@@ -1,7 +1,7 @@
 """Accounts, grants under way, refresh tokens and enrolled signing keys."""
 
 from kernel import idempotency
-from kernel.migration import execute_script
+from kernel.database import execute_script
 
 revision = "identity_0001"
 down_revision = None

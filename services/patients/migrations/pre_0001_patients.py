@@ -1,7 +1,7 @@
 """Who is registered, by keyed hashes of identifiers; nothing is ever taken out."""
 
 from kernel import idempotency
-from kernel.migration import execute_script
+from kernel.database import execute_script
 
 revision = "patients_0001"
 down_revision = None

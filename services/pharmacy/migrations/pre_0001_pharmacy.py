@@ -1,7 +1,7 @@
 """Prescriptions as signed, orders on their way, what was handed over, and decisions with the rules they rest on."""
 
 from kernel import idempotency
-from kernel.migration import execute_script
+from kernel.database import execute_script
 
 revision = "pharmacy_0001"
 down_revision = None
