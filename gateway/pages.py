@@ -54,10 +54,10 @@ async def asset(name: str) -> Response:  # rule: guarded-routes because pages ar
     return FileResponse(file, headers={"Cache-Control": FOR_EVER})
 
 
-@router.get("/favicon.svg")
+@router.get("/mark.svg")
 async def icon() -> Response:  # rule: guarded-routes because pages are public
     """The client's icon."""
-    file = DIST / "favicon.svg"
+    file = DIST / "mark.svg"
     if not file.is_file():
         raise PageUnknown
     return FileResponse(file, headers={"Cache-Control": FOR_EVER})
