@@ -127,12 +127,13 @@ class DtlsServer:
             self._flush()
 
     def close(self) -> None:
-        """Say goodbye."""
+        """Say goodbye, and let go of whoever carries our datagrams."""
         try:
             self._connection.shutdown()
+            self._flush()
         except SSL.Error:
-            return
-        self._flush()
+            pass
+        self._send = lambda _: None
 
     def _drain(self) -> None:
         """Read and forget application data; notice a goodbye."""

@@ -14,8 +14,8 @@ REFERENCE = 256
 """Ticks per unit of the reference time (64 ms)."""
 
 MOST_PENDING = 512
-LARGEST_SPAN = 4096
-"""Sequence numbers one feedback may cover; a wider gap starts a new one."""
+LARGEST_SPAN, MOST_ARRIVALS = 1024, 256
+"""Sequence numbers and arrivals one feedback may cover, so that it stays below 900 bytes."""
 
 NOT_RECEIVED, SMALL_DELTA, LARGE_DELTA = 0, 1, 2
 
@@ -63,7 +63,7 @@ def _one_feedback(arrivals: list[tuple[int, int]]) -> int:
     """How many of the arrivals fit into one packet: bounded span, each delta within 16 bits."""
     base, previous = arrivals[0]
     for index, (sequence, tick) in enumerate(arrivals):
-        if sequence - base >= LARGEST_SPAN or not -0x8000 <= tick - previous <= 0x7FFF:
+        if index == MOST_ARRIVALS or sequence - base >= LARGEST_SPAN or not -0x8000 <= tick - previous <= 0x7FFF:
             return index
         previous = tick
     return len(arrivals)

@@ -126,7 +126,7 @@ class Node:
                 command = wire.Command.FromString(await read_frame(reader))
                 write_frame(writer, wire.Message(reply=self._obey(command)).SerializeToString())
                 await writer.drain()
-        except (EOFError, OSError, FrameTooLarge, DecodeError, asyncio.CancelledError):
+        except (EOFError, OSError, FrameTooLarge, DecodeError):
             log.info("a command stream has ended")
         finally:
             self._streams.discard(writer)

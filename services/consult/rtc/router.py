@@ -76,6 +76,11 @@ class Track:
         for outlet in self.outlets:
             outlet.forward(inbox, size, start, marked, sequence, timestamp, step, now)
 
+    def want_keyframe(self) -> None:
+        """Someone who receives this track cannot decode without a keyframe."""
+        if self.kind == "video":
+            self.keyframes.want()
+
     def sender_reported(self, times: rtcp.SenderTimes, now: float) -> None:
         """Carry the publisher's clock on, so that its audio and video stay together."""
         if self.reception is None or self.reception.ssrc != times.ssrc:
@@ -95,8 +100,7 @@ class Track:
             due = rtcp.nack(sender, reception.ssrc, lost) if lost else b""
         if reception.gave_up:
             reception.gave_up = False
-            if self.kind == "video":
-                self.keyframes.want()
+            self.want_keyframe()
         if self.keyframes.due(now):
             due += rtcp.picture_loss(sender, reception.ssrc)
         return due
@@ -163,7 +167,7 @@ class Outlet:
         self._starting = True
         self._held = self.kind == "video"
         if self._held and self.source:
-            self.source.keyframes.want()
+            self.source.want_keyframe()
 
     def detach(self) -> None:
         """Feed this outlet from nothing."""

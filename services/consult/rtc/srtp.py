@@ -10,7 +10,10 @@ from pylibsrtp._binding import ffi, lib
 
 BUFFER_SIZE = 2048
 LARGEST_PACKET = 1500
-"""Longer datagrams are dropped; the rest of a buffer leaves room for the authentication tag."""
+"""Longer datagrams are dropped."""
+
+LARGEST_PLAIN = BUFFER_SIZE - 160
+"""libsrtp writes the authentication tag behind the packet, so that much of a buffer stays free."""
 
 REPLAY_WINDOW = 1024
 
@@ -76,6 +79,8 @@ class SrtpSession:
 
     def protect(self, buffer: PacketBuffer, size: int) -> int:
         """Encrypt an RTP packet where it lies."""
+        if size > LARGEST_PLAIN:
+            return -1
         length = self._length
         length[0] = size
         return -1 if lib.srtp_protect(self._srtp, buffer.pointer, length) else int(length[0])
@@ -88,6 +93,8 @@ class SrtpSession:
 
     def protect_rtcp(self, buffer: PacketBuffer, size: int) -> int:
         """Encrypt an RTCP packet where it lies."""
+        if size > LARGEST_PLAIN:
+            return -1
         length = self._length
         length[0] = size
         return -1 if lib.srtp_protect_rtcp(self._srtp, buffer.pointer, length) else int(length[0])

@@ -103,9 +103,11 @@ class UdpMux:
             count += 1
             now = monotonic()
             try:
-                if 127 < view[0] < 192:
+                if not 0 < size <= LARGEST_PACKET:
+                    self.dropped += 1
+                elif 127 < view[0] < 192:
                     media(size, address, now)
-                elif 0 < size <= LARGEST_PACKET:
+                else:
                     self._other(size, address, receiver)
             except Exception:
                 self.dropped += 1

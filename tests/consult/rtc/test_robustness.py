@@ -1,9 +1,11 @@
 """What strangers, attackers and bad networks send must neither stop the node nor reach a call."""
 
 import asyncio
+import gc
 import logging
 import random
 import socket
+import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from time import monotonic
@@ -202,6 +204,41 @@ async def test_a_silent_participant_is_removed(caller: Callers) -> None:
         node.worker.turn(monotonic() + SILENCE + 5)
         assert not node.worker.present
         assert {Left("room", who, LeftReason.TIMEOUT) for who in ("anna", "bo")} <= set(node.told)
+
+
+async def test_a_participant_who_left_takes_no_memory(caller: Callers) -> None:
+    """Connection, keys and kept packets are free when the participant leaves, without waiting for the collector."""
+    anna, bo = caller(), caller()
+    async with local_node() as node:
+        await anna.call(node, "room", "anna")
+        await bo.call(node, "room", "bo")
+        await asyncio.gather(anna.until_seen(5), bo.until_seen(5))
+        peer = peer_of(node, "bo")
+        kept: list[weakref.ref[object]] = [weakref.ref(part) for part in (peer, *peer.tracks, *peer.outlets)]
+        gc.disable()
+        try:
+            del peer
+            node.worker.leave("room", "bo")
+            await asyncio.sleep(0)
+            assert [one() for one in kept] == [None] * len(kept)
+        finally:
+            gc.enable()
+
+
+async def test_oversize_packets_are_dropped(caller: Callers) -> None:
+    """A datagram larger than any we forward never reaches the decryption."""
+    anna = caller()
+    async with local_node() as node:
+        await anna.call(node, "room", "anna")
+        dropped, refused = node.mux.dropped, peer_of(node, "anna").refused
+        transport, address = raw_socket(anna)
+        transport.sendto(b"\x80\x60" + bytes(1800), address)
+        received = node.mux.received
+        async with asyncio.timeout(5):
+            while node.mux.received < received + 5:  # noqa: ASYNC110 -- nothing tells of a datagram
+                await asyncio.sleep(0.01)
+        assert node.mux.dropped == dropped + 1
+        assert peer_of(node, "anna").refused == refused
 
 
 class Rebinding(asyncio.DatagramProtocol):
