@@ -9,7 +9,8 @@ import { Button } from '../parts/Button'
 import { Search } from '../parts/Search'
 import { productOf } from './dose'
 import { LineForm } from './LineForm'
-import { findMedicines, type Context } from './prescription'
+import type { Context } from './line'
+import { findMedicines } from './prescription'
 import { unitIn } from './words'
 
 interface Props {

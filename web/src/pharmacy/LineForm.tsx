@@ -10,8 +10,9 @@ import { Refusal } from '../parts/Notice'
 import { useCommand } from '../parts/useCommand'
 import { describe } from './AddLine'
 import { doseUnits, packsOf, productOf } from './dose'
-import { addLine, computedQuantity, ROUTES, type Context, type Route } from './prescription'
+import { computedQuantity, ROUTES, type Context, type Route } from './line'
 import { courseOf, emptyEntry, entryErrors, isComplete, MOST_DAYS, routeOf, type Entry } from './lineEntry'
+import { addLine } from './prescription'
 import { unitIn } from './words'
 
 interface Props {

@@ -11,8 +11,9 @@ import { useLive } from '../parts/useLive'
 import { ChoosePharmacy } from './ChoosePharmacy'
 import { readLine } from './document'
 import { Lines } from './Lines'
+import { orderState } from './order'
 import { OrderBadge } from './OrderBadge'
-import { linesOfOrder, ordersOf, orderState, pickupCode } from './task'
+import { linesOfOrder, ordersOf, pickupCode } from './task'
 
 export function MyOrders({ patient }: { patient: string }) {
   const own = useLive(['Task'], () => ordersOf(patient), [patient])

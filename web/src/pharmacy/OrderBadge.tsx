@@ -3,7 +3,7 @@
 import type { Task } from 'fhir/r4'
 import { t } from '../i18n'
 import { Badge } from '../parts/Notice'
-import { orderState, type OrderState } from './task'
+import { orderState, type OrderState } from './order'
 
 const TONES: Partial<Record<OrderState, 'good' | 'bad' | 'warn'>> = {
   returned: 'bad', cancelled: 'bad', expired: 'bad', submitted: 'warn', reviewed: 'good', released: 'good', dispensed: 'good', closed: 'good',

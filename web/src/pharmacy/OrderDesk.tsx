@@ -11,9 +11,10 @@ import { useCommand } from '../parts/useCommand'
 import { useLive } from '../parts/useLive'
 import { DispenseForm } from './DispenseForm'
 import { readPrescription, remaining } from './document'
+import { orderState } from './order'
 import { OrderBadge } from './OrderBadge'
 import { PrescriptionPaper } from './PrescriptionPaper'
-import { claim, close, dispensedOf, order, orderState, signedDocument } from './task'
+import { claim, close, dispensedOf, order, signedDocument } from './task'
 
 export function OrderDesk({ task }: { task: string }) {
   const seen = useLive(['Task', 'MedicationDispense'], async () => ({ task: await order(task), document: await signedDocument(task) }), [task])

@@ -10,10 +10,11 @@ import { useLive } from '../parts/useLive'
 import { newId } from '../server'
 import { AddLine } from './AddLine'
 import { DraftLines } from './DraftLines'
+import { orderState } from './order'
 import { groupOf, linesOf, redraft } from './prescription'
 import { SentOrder } from './SentOrder'
 import { SignDialog } from './SignDialog'
-import { orderState, ordersOfVisit } from './task'
+import { ordersOfVisit } from './task'
 
 interface Props {
   encounter: Encounter

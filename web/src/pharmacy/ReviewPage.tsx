@@ -9,9 +9,10 @@ import { Loading, Notice, Refusal } from '../parts/Notice'
 import { Page } from '../parts/Page'
 import { useCommand } from '../parts/useCommand'
 import { useLive } from '../parts/useLive'
+import { orderState } from './order'
 import { OrderBadge } from './OrderBadge'
 import { PrescriptionPaper } from './PrescriptionPaper'
-import { order, orderState, review, signedDocument } from './task'
+import { order, review, signedDocument } from './task'
 
 export function ReviewPage({ task }: { task: string }) {
   const seen = useLive(['Task'], async () => ({ task: await order(task), document: await signedDocument(task) }), [task])

@@ -6,7 +6,7 @@ import { Notice } from '../parts/Notice'
 import { readLine } from './document'
 import { Lines } from './Lines'
 import { OrderBadge } from './OrderBadge'
-import { orderState, reasonOf } from './task'
+import { orderState, reasonOf } from './order'
 
 export function SentOrder({ order, lines }: { order: Task; lines: MedicationRequest[] }) {
   const state = orderState(order)

@@ -4,7 +4,7 @@ import type { Medication } from 'fhir/r4'
 import { t } from '../i18n'
 import type { Errors } from '../parts/Form'
 import { isDose, type Course } from './dose'
-import { ROUTES, type Route } from './prescription'
+import { ROUTES, type Route } from './line'
 
 /** A week's supply; more needs a written reason (RX-03). */
 export const MOST_DAYS = 7

@@ -6,24 +6,6 @@ import * as paths from '../fhir/paths'
 import { idOf, parameter, parameters, resourcesOf } from '../fhir/read'
 import { server } from '../server'
 
-export type OrderState =
-  | 'submitted' | 'returned' | 'reviewed' | 'released' | 'claimed' | 'dispensed' | 'closed' | 'cancelled' | 'expired'
-
-const BY_STATUS: Partial<Record<Task['status'], OrderState>> = {
-  requested: 'submitted', 'on-hold': 'returned', accepted: 'reviewed', ready: 'released', 'in-progress': 'claimed',
-  completed: 'closed', cancelled: 'cancelled', failed: 'expired',
-}
-
-/** Where the order stands: the business status, or what the status alone says. */
-export function orderState(task: Task): OrderState {
-  const code = task.businessStatus?.coding?.[0]?.code as OrderState | undefined
-  return code ?? BY_STATUS[task.status] ?? 'submitted'
-}
-
-/** The pharmacist's words when an order came back. */
-export const reasonOf = (task: Task): string | undefined =>
-  task.statusReason?.text ?? task.statusReason?.coding?.[0]?.display ?? task.note?.at(-1)?.text
-
 async function tasks(query: paths.Query): Promise<Task[]> {
   const bundle = await server.read<Bundle>(paths.search('Task', { _count: 100, ...query }))
   return resourcesOf(bundle, 'Task')
