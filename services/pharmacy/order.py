@@ -82,6 +82,18 @@ EXPIRING = frozenset(state for state, steps in NEXT.items() if Step.EXPIRE in st
 """States that end by themselves when the prescription's validity does."""
 
 
+LARGEST = Decimal(1_000_000)
+FINEST = -6
+
+
+def is_amount(value: Decimal | None) -> bool:
+    """Whether this much can be ordered or handed over: more than nothing, at most a million, six decimals at most."""
+    if value is None or not value.is_finite() or not 0 < value <= LARGEST:
+        return False
+    exponent = value.as_tuple().exponent
+    return isinstance(exponent, int) and exponent >= FINEST
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """So much of one line that is handed over: its MedicationRequest's id, how much, in which unit (its UCUM code)."""
@@ -107,7 +119,7 @@ class Fill:
 
     def hand_over(self, item: Item) -> "Fill":
         """The line with so much more handed over. Raises QuantityUnfit, OverDispensed."""
-        if item.unit != self.unit or not item.quantity.is_finite() or item.quantity <= 0:
+        if item.unit != self.unit or not is_amount(item.quantity):
             raise QuantityUnfit(f"MedicationRequest/{self.request} is ordered in {self.unit}.")
         if item.quantity > self.left:
             raise OverDispensed(f"MedicationRequest/{self.request}: {self.left} {self.unit} are left.")

@@ -25,6 +25,7 @@ from services.pharmacy.failures import (
     TooManyMedicines,
     ValidityTooLong,
 )
+from services.pharmacy.order import is_amount
 from services.pharmacy.rules import RuleEntry, RulePack, Stage
 
 
@@ -141,7 +142,7 @@ def _supply(case: Case, rule: RuleEntry) -> Iterator[Failure]:
     usual, longest = rule.parameters["usual_days"], rule.parameters["longest_days"]
     for line in case.lines:
         place = _place(line, "dispenseRequest.expectedSupplyDuration")
-        if line.days is None or line.days <= 0:
+        if line.days is None or not is_amount(line.days):
             yield SupplyUnstated(expression=place)
         elif line.days > longest or (line.days > usual and not (line.is_long_term or line.reason)):
             yield SupplyTooLong(f"It lasts {line.days} days.", expression=place)
@@ -156,12 +157,12 @@ def _form(case: Case, rule: RuleEntry) -> Iterator[Failure]:
         yield from _dosage(line)
         if _is_vague(line, rule.parameters["vague"]):
             yield DirectionsVague(expression=_place(line, "dosageInstruction"))
-        if line.quantity is None or line.quantity <= 0 or not line.unit:
+        if not is_amount(line.quantity) or not line.unit:
             yield NoQuantity(expression=_place(line, "dispenseRequest.quantity"))
 
 
 def _dosage(line: Line) -> Iterator[Failure]:
-    if line.dose is None or line.dose <= 0 or not line.dose_unit:
+    if not is_amount(line.dose) or not line.dose_unit:
         yield NoDose(expression=_place(line, "dosageInstruction.doseAndRate"))
     if not line.route:
         yield NoRoute(expression=_place(line, "dosageInstruction.route"))

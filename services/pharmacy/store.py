@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from kernel.database import Crossed, Transaction
-from services.pharmacy.failures import OrderUnknown
+from services.pharmacy.failures import GroupTaken, OrderUnknown
 from services.pharmacy.order import EXPIRING, Fill, Order, State
 from services.pharmacy.rules import RulePack, Stage
 
@@ -172,8 +172,10 @@ async def due(tx: Transaction, *, now: datetime, limit: int) -> list[Order]:
 
 
 async def add(tx: Transaction, new: Order) -> None:
-    """Enter an order."""
-    await tx.sql.execute(insert(orders).values(**_row(new)))
+    """Enter an order. Raises GroupTaken when another has come first."""
+    fresh = upsert(orders).values(**_row(new)).on_conflict_do_nothing()
+    if (await tx.sql.execute(fresh)).rowcount != 1:
+        raise GroupTaken
     await _put_fills(tx, new)
 
 

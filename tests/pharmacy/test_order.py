@@ -230,7 +230,9 @@ def test_part_fills_add_up() -> None:
     assert full.close(organization=CHOSEN).state is State.CLOSED
 
 
-@pytest.mark.parametrize("quantity", [Decimal(0), Decimal(-1), Decimal("NaN"), Decimal("Infinity")])
+@pytest.mark.parametrize(
+    "quantity", [Decimal(0), Decimal(-1), Decimal("NaN"), Decimal("Infinity"), Decimal("1e-30"), Decimal("1e30")]
+)
 def test_unfit_quantities(quantity: Decimal) -> None:
     """Nothing, less than nothing and what is no number is not handed over."""
     with pytest.raises(QuantityUnfit):

@@ -10,7 +10,7 @@ import pytest
 from kernel.auth.principal import Principal
 from kernel.failures import Failure
 from kernel.settings import Settings
-from record import validation, write
+from record import validation
 from record.canonical import PRESCRIPTION
 from record.failures import ResourceUnknown
 from services.pharmacy import drafting
@@ -27,20 +27,13 @@ from services.pharmacy.failures import (
     TooManyMedicines,
     VisitsMixed,
 )
-from tests.pharmacy.hospital import Hospital, encounter, opened
-from tests.support.postgres import database_of
+from tests.pharmacy.hospital import Hospital, opened
+from tests.pharmacy.steps import visit_becomes
 
 
 def codes(refused: Failure) -> list[str]:
     """The codes of a refusal and its companions."""
     return [refused.code, *(other.code for other in refused.others)]
-
-
-async def visit_becomes(hospital: Hospital, settings: Settings, **changes: Any) -> None:
-    """The consult room changes the visit."""
-    async with database_of("consult", settings, size=1) as consult, consult.transaction() as tx:
-        body = encounter(hospital, **changes)
-        await write.update(tx, body, id=hospital.named("visit"), now=hospital.clock.now(), expected=None)
 
 
 async def discarded(hospital: Hospital, id: str, *, by: Principal) -> None:

@@ -13,8 +13,7 @@ from kernel.failures import Failure
 from kernel.settings import Settings
 from record import read, validation
 from record.failures import ResourceUnknown
-from record.stored import Stored
-from record.visible import Everything, OfClinics, OnlyPatient, SharedWith
+from record.visible import Everything, OfClinics, OnlyPatient
 from services.pharmacy import failures, store
 from services.pharmacy.failures import (
     KeyForeign,
@@ -29,7 +28,7 @@ from services.pharmacy.failures import (
 )
 from services.pharmacy.store import Prepared
 from tests.pharmacy.hospital import Hospital, opened
-from tests.pharmacy.test_preparing import visit_becomes
+from tests.pharmacy.steps import seen, visit_becomes
 
 
 async def drafts_of(hospital: Hospital) -> list[str]:
@@ -39,20 +38,6 @@ async def drafts_of(hospital: Hospital) -> list[str]:
             "select body from record.medicationrequest where patient = $1", hospital.named("patient")
         )
     return [orjson.loads(row["body"])["status"] for row in rows]
-
-
-async def seen(hospital: Hospital, party: str, *resources: Stored) -> list[bool]:
-    """Whether an organization sees each of these."""
-    visible = SharedWith(hospital.ref("Organization", party))
-    found = []
-    async with hospital.database.reading() as tx:
-        for one in resources:
-            try:
-                await read.read(tx, one.type, one.id, visible=visible)
-                found.append(True)
-            except ResourceUnknown:
-                found.append(False)
-    return found
 
 
 async def test_signing_brings_order_lines_and_proof(migrated: Settings) -> None:

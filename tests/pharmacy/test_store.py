@@ -14,7 +14,8 @@ async def test_tables_and_statements_agree(migrated: Settings) -> None:
     try:
         for table in metadata.sorted_tables:
             rows = await raw.fetch(
-                "select column_name from information_schema.columns where table_schema = 'pharmacy' and table_name = $1",
+                "select column_name from information_schema.columns"
+                " where table_schema = 'pharmacy' and table_name = $1",
                 table.name,
             )
             assert {row["column_name"] for row in rows} == {column.name for column in table.columns}, table.name
