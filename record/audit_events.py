@@ -15,7 +15,7 @@ from record.failures import ModifierUnknown, ResourceUnknown
 from record.query import AnyKey, Condition, Dates, IdIn, Query, parse
 from record.search import SECONDS_AT_MOST, Page, Position
 from record.splice import instant
-from record.sql import Arguments, date_condition
+from record.sql import Arguments, instant_condition
 from record.stored import Stored
 from record.visible import DirectoryOnly, Everything, OnlyPatient, Visible
 
@@ -96,7 +96,7 @@ def _where(condition: Condition, arguments: Arguments) -> str:
         case IdIn(ids):
             return f"a.id = any({arguments.add(list(ids), 'text[]')})"
         case Dates(values=values):
-            return date_condition(values, "a.at", "a.at + interval '1 microsecond'", arguments)
+            return instant_condition(values, "a.at", arguments)
         case AnyKey(parameter=parameter, forms=forms, negated=negated):
             column, wanted = _column(parameter.code, forms)
             return f"{'not ' if negated else ''}{column} = any({arguments.add(wanted, 'text[]')})"

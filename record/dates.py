@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
-
-BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
-"""Stands for "since ever"; a resource without a date has both ends here."""
+BEGINNING = datetime(1, 1, 2, tzinfo=UTC)
+"""Stands for "since ever"; a resource without a date has both ends here. The first day of all is the driver's own word
+for minus infinity, which does not come back as it went in."""
 END = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 """Stands for "for ever"."""
 
@@ -113,6 +113,6 @@ def _months(start: datetime, months: int) -> Range:
 def _utc(at: datetime) -> datetime:
     """In UTC, held inside what a calendar of four digits can say."""
     try:
-        return at.astimezone(UTC)
+        return min(max(at.astimezone(UTC), BEGINNING), END)
     except OverflowError:
         return BEGINNING if at.year == 1 else END

@@ -16,7 +16,7 @@ async def read(tx: Transaction, type: str, id: str, *, visible: Visible) -> Stor
     """The version in force. Raises ResourceUnknown, ResourceDeleted."""
     seen, arguments = condition(visible, types()[type], at=2)
     row = await tx.raw.fetchrow(
-        f"select {COLUMNS} from {types()[type].partition} r where r.id = $1 and {seen}",  # noqa: S608 - declared names
+        f"select {COLUMNS} from {types()[type].partition} r where r.type = '{type}' and r.id = $1 and {seen}",  # noqa: S608 - declared names
         *(id, *arguments),
     )
     if row is None:
@@ -34,7 +34,7 @@ async def read_many(tx: Transaction, type: str, ids: Collection[str], *, visible
     seen, arguments = condition(visible, types()[type], at=2)
     rows = await tx.raw.fetch(
         f"select {COLUMNS} from {types()[type].partition} r"  # noqa: S608 - declared names
-        f" where r.id = any($1::text[]) and not r.deleted and {seen} order by r.id",
+        f" where r.type = '{type}' and r.id = any($1::text[]) and not r.deleted and {seen} order by r.id",
         *(list(ids), *arguments),
     )
     return [stored(row) for row in rows]
@@ -66,7 +66,7 @@ async def _versions(
     seen, arguments = condition(visible, rules, at=3)
     which = "r.id = $1 and ($2::int is null or r.version = $2)"
     rows = await tx.raw.fetch(
-        f"select {COLUMNS} from {rules.partition} r where {which} and {seen}"  # noqa: S608 - declared names
+        f"select {COLUMNS} from {rules.partition} r where r.type = '{rules.type}' and {which} and {seen}"  # noqa: S608 - declared names
         f" union all select {COLUMNS} from record.past r where r.type = '{rules.type}' and {which} and {seen}"
         " order by version desc",
         *(id, only, *arguments),

@@ -4,7 +4,7 @@ A declared anchor in date order goes through the timeline; any other selective k
 materialised step so that the planner cannot walk the date index instead; all else walks the type in order.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -14,7 +14,7 @@ from record.include import included
 from record.index import anchor_key
 from record.ownership import types
 from record.parameters import SEARCHES
-from record.query import AnyKey, IdIn, Query, Words, parse
+from record.query import AnyKey, Condition, IdIn, Query, Words, parse
 from record.read import COLUMNS, stored
 from record.sql import Arguments, bounds, where
 from record.stored import Stored
@@ -95,29 +95,32 @@ def page_statement(asked: Query, visible: Visible, after: Position | None = None
     def ordered(row: str) -> str:
         return f"order by {row}.{value} {order}, {row}.id {order} limit {asked.count + 1}"
 
-    matching = _matching(asked, visible, arguments)
-    anchor = None if asked.by_update else _anchor(asked)
+    anchor, covered = _anchor(asked, visible)
+    matching = _matching(asked, visible, arguments, without=covered)
     if anchor is not None:
-        started = f"t.key = {arguments.add(anchor)}{bounds(asked.conditions, asked.type, 't', arguments)}"
+        since = bounds(asked.conditions, asked.type, "t", arguments)
+        walked = f"t.key = {arguments.add(anchor)}{since}{continued('t')} order by t.lo {order}, t.id {order}"
+        # OFFSET 0 keeps the planner from joining first and sorting a doctor's every appointment for one page.
         statement = (
-            f"select t.lo, {COLUMNS} from record.timeline t join {table} r on r.id = t.id"  # noqa: S608
-            f" where {started} and {matching}{continued('t')} {ordered('t')}"
+            f"select t.lo, r.* from (select t.lo, t.id from record.timeline t where {walked} offset 0) t,"  # noqa: S608
+            f" lateral (select {COLUMNS} from {table} r where r.type = '{asked.type}' and r.id = t.id"
+            f" and {matching} offset 0) r {ordered('t')}"
         )
     elif _fenced(asked, visible):
         statement = (
             f"with m as materialized (select r.id, r.{value} from {table} r where {matching})"  # noqa: S608
             f" select p.{value}, {COLUMNS} from (select * from m where true{continued('m')} {ordered('m')}) p"
-            f" join {table} r on r.id = p.id order by p.{value} {order}, p.id {order}"
+            f" join {table} r on r.type = '{asked.type}' and r.id = p.id order by p.{value} {order}, p.id {order}"
         )
     else:
         statement = f"select r.{value}, {COLUMNS} from {table} r where {matching}{continued('r')} {ordered('r')}"  # noqa: S608
     return statement, arguments
 
 
-def _matching(asked: Query, visible: Visible, arguments: Arguments) -> str:
+def _matching(asked: Query, visible: Visible, arguments: Arguments, *, without: Collection[Condition] = ()) -> str:
     seen, whose = condition(visible, types()[asked.type], at=len(arguments) + 1)
     arguments.extend(whose)
-    fits = [where(one, asked.type, arguments) for one in asked.conditions]
+    fits = [where(one, asked.type, arguments) for one in asked.conditions if one not in without]
     return " and ".join(["not r.deleted", seen, *fits]) + bounds(asked.conditions, asked.type, "r", arguments)
 
 
@@ -126,21 +129,26 @@ def _fenced(asked: Query, visible: Visible) -> bool:
     selective = any(
         (isinstance(one, AnyKey) and one.drives) or isinstance(one, Words | IdIn) for one in asked.conditions
     )
-    return selective or (isinstance(visible, OnlyPatient) and types()[asked.type].compartment)
+    return selective or _only_own(asked, visible)
 
 
-def _anchor(asked: Query) -> int | None:
-    """The key of the longest declared anchor whose parameters each have one outright value."""
-    single = {
-        one.parameter.code: one.forms[0]
-        for one in asked.conditions
-        if isinstance(one, AnyKey)
-        and not one.negated
-        and exact_keys.main_forms(list(one.forms))
-        and len(one.forms) == 1
-    }
+def _anchor(asked: Query, visible: Visible) -> tuple[int | None, list[Condition]]:
+    """The key of the longest declared anchor whose parameters each have one outright value, and what it answers."""
+    if asked.by_update or _only_own(asked, visible):
+        return None, []
+    single = {one.parameter.code: one for one in asked.conditions if isinstance(one, AnyKey) and _is_outright(one)}
     fitting = [codes for codes in SEARCHES[asked.type].anchors if all(code in single for code in codes)]
     if not fitting:
-        return None
+        return None, []
     codes = max(fitting, key=len)
-    return anchor_key(asked.type, tuple((code, single[code]) for code in codes))
+    key = anchor_key(asked.type, tuple((code, single[code].forms[0]) for code in codes))
+    return key, [single[code] for code in codes]
+
+
+def _is_outright(one: AnyKey) -> bool:
+    return not one.negated and len(one.forms) == 1 and bool(exact_keys.main_forms(list(one.forms)))
+
+
+def _only_own(asked: Query, visible: Visible) -> bool:
+    """A patient's own rows of a type are few: the patient's index finds them best, whatever else is asked."""
+    return isinstance(visible, OnlyPatient) and types()[asked.type].compartment

@@ -38,16 +38,19 @@ with entered as (insert into {table} (type, id, version, updated_at, keys, prese
 select 1
 """
 
-LOCK = "select version, updated_at, deleted, patient, keys, lo from {table} where id = $1 for update"
+LOCK = (
+    "select version, updated_at, deleted, patient, keys, lo from {table} where type = '{type}' and id = $1 for update"
+)
 
 REPLACE = """
 with kept as (insert into record.past (type, id, version, updated_at, deleted, patient, body)
-    select type, id, version, updated_at, deleted, patient, body from {table} where id = $1 and version = $15)
+    select type, id, version, updated_at, deleted, patient, body from {table}
+    where type = '{type}' and id = $1 and version = $15)
  , unanchored as (delete from record.timeline where key = any($16::bigint[]) and lo = $17 and id = $1)
  , unworded as (delete from record.word where type = '{type}' and id = $1)
  , untimed as (delete from record.moment where type = '{type}' and id = $1)
  , changed as (update {table} set version = $15 + 1, updated_at = $2, body = $3, keys = $4, present = $5, lo = $6,
-    hi = $7, deleted = $18 where id = $1 and version = $15 returning 1)
+    hi = $7, deleted = $18 where type = '{type}' and id = $1 and version = $15 returning 1)
 {index_rows}
 select count(*) from changed
 """
