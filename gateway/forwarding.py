@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 PASSED_IN = frozenset(
     {
         *("accept", "accept-language", "authorization", "content-type", "idempotency-key"),
-        *("if-match", "if-none-match", "if-none-exist", "if-modified-since", "prefer", "x-request-id"),
+        *("if-match", "if-none-match", "if-none-exist", "if-modified-since", "prefer"),
     }
 )
 PASSED_BACK = frozenset(
@@ -46,10 +46,11 @@ class Corridor:
             connector=connector, timeout=WITHIN, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()
         )
 
-    async def pass_on(self, request: Request, *, origin: str) -> Response:
+    async def pass_on(self, request: Request, *, origin: str, request_id: str) -> Response:
         """The room's answer to a request. Raises RoomAway when there is none."""
         headers = {name: value for name, value in request.headers.items() if name in PASSED_IN}
         headers["x-yuzhen-origin"] = origin
+        headers["x-request-id"] = request_id
         query = request.url.query
         target = f"{self._base}{request.scope['raw_path'].decode('ascii')}{f'?{query}' if query else ''}"
         body = await request.body()
@@ -58,7 +59,9 @@ class Corridor:
                 request.method, URL(target, encoded=True), data=body or None, headers=headers, allow_redirects=False
             ) as answer:
                 content = await answer.read()
-                return Response(content, answer.status, headers=_back(answer.headers))
+                back = _back(answer.headers)
+                back["x-request-id"] = request_id
+                return Response(content, answer.status, headers=back)
         except (TimeoutError, aiohttp.ClientError, OSError) as away:
             log.warning("room %s away: %s", self.room, place_of(away))
             raise RoomAway from away

@@ -77,7 +77,7 @@ async def pass_on(request: Request) -> Response:  # rule: guarded-routes because
     if not is_open(path):
         await room.verifier.principal(request.headers.get("authorization"))
     corridor: Corridor = request.app.state.corridors[owner]
-    return await corridor.pass_on(request, origin=_origin(request, room))
+    return await corridor.pass_on(request, origin=_origin(request, room), request_id=room.ids.new())
 
 
 def _origin(request: Request, room: Room) -> str:
