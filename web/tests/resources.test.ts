@@ -63,7 +63,7 @@ describe('appointment', () => {
     const both = proposed('1', '', 'a')
     both.serviceType!.push({ coding: [{ code: 'AMB' }] })
     expect([visitType(proposed('1', '', 'a')), visitType(proposed('1', '', 'a', 'AMB')), visitType(both)]).toEqual(['VR', 'AMB', undefined])
-    expect(who(proposed('1', '', 'a'))).toMatchObject({ doctor: 'Dr a', service: '心血管内科', location: '' })
+    expect(who(proposed('1', '', 'a'), (one) => one?.display)).toMatchObject({ doctor: 'Dr a', service: '心血管内科', location: undefined })
   })
 
   it('is listed by day on the wall clock of Chongqing, then by doctor, in order of time', () => {
@@ -73,7 +73,7 @@ describe('appointment', () => {
       proposed('one', '2026-03-01T01:00:00Z', 'b'),
       proposed('three', '2026-03-01T01:30:00Z', 'a'),
     ]
-    const shown = byDay(times, isoDay).map((one) => [one.day, one.doctors.map((two) => two.times.map((three) => three.id))])
+    const shown = byDay(times, isoDay).map((one) => [one.day, one.doctors.map((two) => two.map((three) => three.id))])
     expect(shown).toEqual([
       ['2026-03-01', [['one', 'two'], ['three']]],
       ['2026-03-02', [['late']]],

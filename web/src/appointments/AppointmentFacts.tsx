@@ -4,9 +4,10 @@ import type { Appointment } from 'fhir/r4'
 import { t } from '../i18n'
 import { day, time } from '../i18n/format'
 import { visitType, who } from './appointment'
+import { nameFor } from './names'
 
 export function AppointmentFacts({ appointment }: { appointment: Appointment }) {
-  const { doctor, service, location } = who(appointment)
+  const { doctor, service, location } = who(appointment, nameFor)
   const kind = visitType(appointment) ?? (isVirtual(appointment) ? 'VR' : 'AMB')
   const start = appointment.start ?? ''
   return (

@@ -6,6 +6,7 @@ import { link, page } from '../page'
 import { useLive } from '../parts/useLive'
 import { isCalled, who } from './appointment'
 import { ownAppointments } from './booking'
+import { nameFor } from './names'
 
 export function Called({ patient }: { patient: string }) {
   const own = useLive(['Appointment'], () => ownAppointments(patient, isoDay(new Date())), [patient])
@@ -15,7 +16,7 @@ export function Called({ patient }: { patient: string }) {
     <div role="alert" class="called-region">
       {called && page.value[0] !== 'room' && (
         <div class="called" data-testid="called">
-          <p><strong>{t('called.title')}</strong> {t('called.by', { doctor: who(called).doctor })}</p>
+          <p><strong>{t('called.title')}</strong> {t('called.by', { doctor: who(called, nameFor).doctor })}</p>
           <a class="button-primary button-big" href={link('room', called.id!)} data-testid="called-enter">{t('called.enter')}</a>
         </div>
       )}

@@ -3,6 +3,7 @@
 import { useState } from 'preact/hooks'
 import { language, t } from '../i18n'
 import { nameOf } from '../fhir/read'
+import { page } from '../page'
 import { Button } from '../parts/Button'
 import { onSubmit, Select } from '../parts/Form'
 import { Refusal } from '../parts/Notice'
@@ -16,7 +17,7 @@ export type Kind = 'VR' | 'AMB'
 
 export function Find({ patient }: { patient: string }) {
   const [wanted, setWanted] = useState<Wanted>({})
-  const [kind, setKind] = useState<Kind>('VR')
+  const [kind, setKind] = useState<Kind>(page.value[1] === 'AMB' ? 'AMB' : 'VR')
   const [asked, setAsked] = useState<{ wanted: Wanted; kind: Kind } | null>(null)
   return (
     <Page title={t('find.title')}>

@@ -9,10 +9,11 @@ import { Button } from '../parts/Button'
 import { Loading, Notice, Refusal } from '../parts/Notice'
 import { useCommand, type Command } from '../parts/useCommand'
 import { useLive } from '../parts/useLive'
-import { byDay, type Times } from './appointment'
+import { byDay, who, type Times } from './appointment'
 import { find, hold, type Wanted } from './booking'
 import type { Kind } from './Find'
 import { freeTimes } from './finding'
+import { nameFor } from './names'
 
 const SHOWN = 8
 
@@ -49,21 +50,22 @@ interface DayProps {
 }
 
 function Day({ times, open, holding, take }: DayProps) {
-  const count = times.doctors.reduce((sum, one) => sum + one.times.length, 0)
+  const count = times.doctors.reduce((sum, one) => sum + one.length, 0)
   return (
     <details open={open} class="day">
       <summary><strong>{day(`${times.day}T12:00:00+08:00`)}</strong> <span class="hint">{t('times.count', { count })}</span></summary>
-      {times.doctors.map((one) => <DoctorTimes key={one.doctor + one.service} {...one} holding={holding} take={take} />)}
+      {times.doctors.map((one) => <DoctorTimes key={one[0]!.id} times={one} holding={holding} take={take} />)}
     </details>
   )
 }
 
-function DoctorTimes(props: Times['doctors'][number] & Pick<DayProps, 'holding' | 'take'>) {
+function DoctorTimes(props: { times: Appointment[] } & Pick<DayProps, 'holding' | 'take'>) {
   const [all, setAll] = useState(false)
+  const { doctor, service } = who(props.times[0]!, nameFor)
   const shown = all ? props.times : props.times.slice(0, SHOWN)
   return (
-    <div class="doctor-times" role="group" aria-label={`${props.doctor} ${props.service}`}>
-      <p><strong>{props.doctor}</strong> <span class="hint">{props.service}</span></p>
+    <div class="doctor-times" role="group" aria-label={`${doctor} ${service}`}>
+      <p><strong>{doctor}</strong> <span class="hint">{service}</span></p>
       <div class="slots">
         {shown.map((one) => (
           <Button key={one.id} testid="time" disabled={props.holding.busy} onClick={() => props.take(one)}>

@@ -11,6 +11,7 @@ import { Page } from '../parts/Page'
 import { useCommand } from '../parts/useCommand'
 import { useLive } from '../parts/useLive'
 import { isCalled, ticketOf, who, type TicketState } from './appointment'
+import { nameFor } from './names'
 import { callNext, queue, recall, schedules, skip } from './queue'
 
 const ORDER: (TicketState | undefined)[] = ['in-visit', 'called', 'waiting', undefined, 'missed', 'done']
@@ -54,7 +55,7 @@ function Row({ appointment, again }: { appointment: Appointment; again: () => vo
   return (
     <li class={isCalled(appointment) ? 'row row-now' : 'row'} data-testid="queue-row" data-id={appointment.id}>
       <span class="row-number">{ticket ? ticket.number : '–'}</span>
-      <span class="row-main"><strong>{who(appointment).patient}</strong> <time dateTime={appointment.start}>{time(appointment.start ?? '')}</time></span>
+      <span class="row-main"><strong>{who(appointment, nameFor).patient}</strong> <time dateTime={appointment.start}>{time(appointment.start ?? '')}</time></span>
       <Badge tone={isCalled(appointment) ? 'good' : 'plain'} testid="row-state">{ticket ? t(`ticket.${ticket.state}`) : t('ticket.not-here')}</Badge>
       <span class="row-actions">
         {isCalled(appointment) && <a class="button-primary" href={link('room', appointment.id!)} data-testid="enter-room">{t('queue.enter')}</a>}

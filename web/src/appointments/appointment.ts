@@ -1,7 +1,7 @@
 /** What a page wants to know of an Appointment: https://hl7.org/fhir/R4/appointment.html. */
 
-import type { Appointment } from 'fhir/r4'
-import { actor, extension, idOf, within } from '../fhir/read'
+import type { Appointment, Reference } from 'fhir/r4'
+import { actor, extension, within } from '../fhir/read'
 
 const OPENS_BEFORE = 30 * 60_000
 
@@ -42,30 +42,27 @@ export function isCalled(appointment: Appointment): boolean {
   return state === 'called' || state === 'in-visit'
 }
 
-export interface Who {
-  doctor: string
-  service: string
-  location: string
-  patient: string
+export interface Who<Name> {
+  doctor: Name
+  service: Name
+  location: Name
+  patient: Name
 }
 
-/** The names an appointment carries for its participants. */
-export function who(appointment: Appointment): Who {
-  const shown = (type: string): string => {
-    const found = actor(appointment, type)
-    return found?.display ?? idOf(found)
-  }
+/** The participants of an appointment, each turned into what `as` makes of it. */
+export function who<Name>(appointment: Appointment, as: (reference: Reference | undefined) => Name): Who<Name> {
   return {
-    doctor: shown('Practitioner'),
-    service: shown('HealthcareService'),
-    location: shown('Location'),
-    patient: shown('Patient'),
+    doctor: as(actor(appointment, 'Practitioner')),
+    service: as(actor(appointment, 'HealthcareService')),
+    location: as(actor(appointment, 'Location')),
+    patient: as(actor(appointment, 'Patient')),
   }
 }
 
 export interface Times {
   day: string
-  doctors: { doctor: string; service: string; times: Appointment[] }[]
+  /** The times of one doctor each. */
+  doctors: Appointment[][]
 }
 
 /** Proposed times by day, then by doctor, both in order of time. */
@@ -76,10 +73,7 @@ export function byDay(proposed: Appointment[], dayOf: (start: string) => string)
     const doctors = getOr(days, dayOf(appointment.start ?? ''), () => new Map<string, Appointment[]>())
     getOr(doctors, actor(appointment, 'Practitioner')?.reference ?? '', () => []).push(appointment)
   }
-  return [...days].map(([day, doctors]) => ({
-    day,
-    doctors: [...doctors.values()].map((times) => ({ ...who(times[0]!), times })),
-  }))
+  return [...days].map(([day, doctors]) => ({ day, doctors: [...doctors.values()] }))
 }
 
 function getOr<K, V>(map: Map<K, V>, key: K, make: () => V): V {

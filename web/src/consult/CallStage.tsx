@@ -13,7 +13,7 @@ export function CallStage({ call, other }: { call: Call; other: string }) {
       <div class="pictures">
         <Picture stream={call.remote.value} label={other} class="picture-remote" testid="remote-video" />
         <Picture stream={call.local.value} label={t('call.you')} class="picture-local" testid="local-video" own />
-        {!call.hearsOther.value && <p class="picture-words">{waitingWords(call, other)}</p>}
+        {!call.hearsOther.value && state !== 'lobby' && <p class="picture-words">{waitingWords(call, other)}</p>}
       </div>
       <p class="call-state" role="status" data-testid="call-state">{t(`call.${state}`)}</p>
       {call.failure.value && <Notice tone={state === 'ended' ? 'bad' : 'warn'} role="alert">{failureWords(call.failure.value)}</Notice>}
@@ -24,9 +24,7 @@ export function CallStage({ call, other }: { call: Call; other: string }) {
 }
 
 function waitingWords(call: Call, other: string): string {
-  if (call.state.value === 'lobby' || call.state.value === 'idle') return t('call.look')
-  if (call.state.value === 'live') return t('call.waiting', { other })
-  return t(`call.${call.state.value}`)
+  return call.state.value === 'live' ? t('call.waiting', { other }) : t(`call.${call.state.value}`)
 }
 
 function Lobby({ call }: { call: Call }) {

@@ -4,6 +4,7 @@ import type { Appointment, Encounter } from 'fhir/r4'
 import { useEffect, useMemo } from 'preact/hooks'
 import { appointment as readAppointment } from '../appointments/booking'
 import { who } from '../appointments/appointment'
+import { nameFor } from '../appointments/names'
 import { t } from '../i18n'
 import { Loading, Notice, Refusal } from '../parts/Notice'
 import { Page } from '../parts/Page'
@@ -44,7 +45,7 @@ function Room({ visit, encounter, again }: { visit: Visit; encounter: Encounter;
   const isDoctor = me.role === 'practitioner'
   const over = ['finished', 'cancelled', 'entered-in-error'].includes(encounter.status)
   const call = useCall(encounter.id!, over)
-  const { doctor, patient, service } = who(visit.appointment)
+  const { doctor, patient, service } = who(visit.appointment, nameFor)
   const other = isDoctor ? patient : doctor
   return (
     <>

@@ -26,7 +26,7 @@ export function Top() {
   return (
     <header class="top">
       <div class="top-line">
-        <a class="brand" href="#/"><img src="/mark.svg" alt="" width="32" height="32" />{t('brand')}</a>
+        <a class="brand" href="#/"><img src="/mark.svg" alt="" width="32" height="32" /><span>{t('brand')}</span></a>
         <div class="top-actions">
           <button type="button" class="button-quiet" aria-pressed={size.value !== 'standard'} onClick={toggleElder} data-testid="elder">
             {t('elder')}
@@ -35,7 +35,6 @@ export function Top() {
             {other === 'en' ? 'English' : '中文'}
           </button>
           <button type="button" class="button-quiet" onClick={() => setDisplaying(true)} data-testid="display">{t('display')}</button>
-          {me && <button type="button" class="button-quiet" onClick={() => void session.signOut()} data-testid="sign-out">{t('sign-out')}</button>}
         </div>
       </div>
       {me && <Menu role={me.role} display={me.display} />}
@@ -53,7 +52,10 @@ function Menu({ role, display }: { role: string; display: string }) {
       {pages.map(([name, words]) => (
         <a key={name} href={link(name)} aria-current={name === here ? 'page' : undefined} data-testid={`nav-${name}`}>{t(words)}</a>
       ))}
-      <span class="me" data-testid="me">{display}</span>
+      <span class="me">
+        <span data-testid="me">{display}</span>
+        <button type="button" class="button-quiet" onClick={() => void session.signOut()} data-testid="sign-out">{t('sign-out')}</button>
+      </span>
     </nav>
   )
 }

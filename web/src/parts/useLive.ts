@@ -27,7 +27,6 @@ export function useLive<T>(types: readonly string[], read: () => Promise<T>, inp
       }
     })
     look.current = () => void reading()
-    setLooked({})
     void reading()
     const stop = live.watch(types, look.current)
     return () => {

@@ -24,11 +24,9 @@ export function DiagnosisStep({ encounter, doctor, diagnoses, prior, open, again
   return (
     <section class="panel step" aria-labelledby="step-diagnosis">
       <h2 id="step-diagnosis">{t('diagnosis.title')}</h2>
-      <ul class="plain-list" data-testid="diagnoses">
-        {diagnoses.map((one) => (
-          <li key={one.id} data-testid="diagnosis"><strong>{conceptText(one.code, language.value)}</strong> {codeOf(one.code, ICD_10)}</li>
-        ))}
-      </ul>
+      {diagnoses.map((one) => (
+        <p key={one.id} data-testid="diagnosis"><strong>{conceptText(one.code, language.value)}</strong> {codeOf(one.code, ICD_10)}</p>
+      ))}
       {!open && diagnoses.length === 0 && <p class="hint">{t('step.wait')}</p>}
       {open && (
         <Search key={`${diagnoses.length}-${prior?.id}`} id="diagnosis-search" label={t('diagnosis.search')} hint={t('diagnosis.hint')}
