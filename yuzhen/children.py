@@ -124,4 +124,6 @@ class ChildFailed(Exception):
     """A step of starting the platform failed."""
 
     def __init__(self, name: str, log: Path) -> None:
-        super().__init__(f"The step '{name}' failed; see {log}")
+        lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
+        last = lines[-1] if lines else ""
+        super().__init__(f"The step '{name}' failed; see {log}\n{last}")

@@ -27,8 +27,11 @@ def up() -> None:
 def migrate() -> None:
     """Bring the database to what this version expects."""
     from yuzhen.migrate import migrate as run
+    from yuzhen.production import refuse_demo_in_production
 
-    asyncio.run(run(Settings.from_environment()))
+    settings = Settings.from_environment()
+    asyncio.run(run(settings))
+    asyncio.run(refuse_demo_in_production(settings))
 
 
 @app.command()

@@ -15,6 +15,7 @@ from kernel.settings import Settings
 from yuzhen import secret
 from yuzhen.children import ChildFailed, run_to_end
 from yuzhen.migrate import migrate
+from yuzhen.production import refuse_demo_in_production
 from yuzhen.seed import seed
 from yuzhen.supervisor import Supervisor
 
@@ -49,6 +50,7 @@ def up(settings: Settings, console: Console) -> int:
 def _migrate(settings: Settings) -> None:
     telemetry.configure("migrate", level=settings.log_level)
     asyncio.run(migrate(settings))
+    asyncio.run(refuse_demo_in_production(settings))
 
 
 def _seed(settings: Settings) -> None:

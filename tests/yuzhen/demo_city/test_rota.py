@@ -33,7 +33,7 @@ def test_no_doctor_is_in_two_places_at_once() -> None:
 
 @pytest.mark.parametrize("day", DAYS)
 def test_the_internet_clinic_covers_every_minute(day: date) -> None:
-    """At each minute of any day three doctors have a slot running, and three or more begin another within 15 minutes."""
+    """At each minute of any day three doctors have a slot running, and three or more begin one within 15 minutes."""
     facts = of_the_clinic_that_never_closes(day) + of_the_clinic_that_never_closes(day + timedelta(days=1))
     midnight = datetime.combine(day, time(0), CHONGQING)
     for minute in range(24 * 60):
