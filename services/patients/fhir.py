@@ -108,18 +108,11 @@ def follow_up_in(encounter: Mapping[str, Any]) -> FollowUp | None:
 
 def expansion(found: Sequence[Diagnosis], *, total: int, identifier: str, at: datetime) -> Resource:
     """Diagnoses as the expansion of ValueSet/icd-10 (https://hl7.org/fhir/R4/valueset-operation-expand.html)."""
-    return {
-        "resourceType": "ValueSet",
-        "id": "icd-10",
-        "url": f"{BASE}/ValueSet/icd-10",
-        "status": "active",
-        "expansion": {
-            "identifier": f"urn:uuid:{identifier}",
-            "timestamp": instant(at),
-            "total": total,
-            "contains": [_contained(one) for one in found],
-        },
-    }
+    listed: Resource = {"identifier": f"urn:uuid:{identifier}", "timestamp": instant(at), "total": total}
+    if found:
+        listed["contains"] = [_contained(one) for one in found]
+    url = f"{BASE}/ValueSet/icd-10"
+    return {"resourceType": "ValueSet", "id": "icd-10", "url": url, "status": "active", "expansion": listed}
 
 
 def _contained(one: Diagnosis) -> Resource:
