@@ -74,6 +74,8 @@ export class Live {
       this.lookAtAll()
     }
     if (!word.look) return
+    // A page that listened too slowly is told to look at everything.
+    if (word.look === '*') return this.lookAtAll()
     const type = word.look.split('/')[0] ?? ''
     for (const [look, types] of [...this.watchers]) if (types.includes(type)) look()
   }

@@ -134,7 +134,8 @@ describe('call', () => {
     expect(call.state.value).toBe('reconnecting')
     await settle()
     expect(first.closed).toBe(true)
-    expect(left).toEqual(['p1'])
+    // Joining anew takes the same place: leaving it now could empty the new one.
+    expect(left).toEqual([])
     expect(join).toHaveBeenCalledTimes(2)
     peers[1]!.become('connected')
     expect(call.state.value).toBe('live')

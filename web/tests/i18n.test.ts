@@ -55,7 +55,7 @@ describe('t', () => {
 })
 
 describe('failureWords', () => {
-  it('names the rule first, then the known code, then the words of the hospital', () => {
+  it('goes by the code, then by the rule that is named, then by the words of the hospital', () => {
     language.value = 'en'
     expect(failureWords(new Failure(422, 'rule', 'A rule forbids this.', 'RX-02: six lines'))).toBe(en['rule.RX-02'])
     expect(failureWords(new Failure(422, 'tele-01', 'See TELE-01.'))).toBe(en['rule.TELE-01'])

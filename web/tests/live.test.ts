@@ -63,6 +63,8 @@ describe('live', () => {
     sockets[0]!.say({ look: 'Appointment/1' })
     sockets[0]!.onmessage?.({ data: 'not json' })
     expect([appointments, tasks, gone].map((look) => look.mock.calls.length)).toEqual([1, 0, 0])
+    sockets[0]!.say({ look: '*' })
+    expect([appointments, tasks, gone].map((look) => look.mock.calls.length)).toEqual([2, 1, 0])
   })
 
   it('reconnects with growing pauses, and at once again after a good connection', async () => {

@@ -9,11 +9,9 @@ import { onSubmit, Select } from '../parts/Form'
 import { Refusal } from '../parts/Notice'
 import { Page } from '../parts/Page'
 import { useLive } from '../parts/useLive'
-import type { Wanted } from './booking'
+import type { Kind, Wanted } from './booking'
 import { departments, districtOf, districtsOf, doctors, hospitals } from './directory'
 import { FreeTimes } from './FreeTimes'
-
-export type Kind = 'VR' | 'AMB'
 
 export function Find({ patient }: { patient: string }) {
   const [wanted, setWanted] = useState<Wanted>({})

@@ -10,8 +10,7 @@ import { Loading, Notice, Refusal } from '../parts/Notice'
 import { useCommand, type Command } from '../parts/useCommand'
 import { useLive } from '../parts/useLive'
 import { byDay, who, type Times } from './appointment'
-import { find, hold, type Wanted } from './booking'
-import type { Kind } from './Find'
+import { find, hold, type Kind, type Wanted } from './booking'
 import { freeTimes } from './finding'
 import { nameFor } from './names'
 
@@ -20,7 +19,7 @@ const SHOWN = 8
 export function FreeTimes({ wanted, kind, patient }: { wanted: Wanted; kind: Kind; patient: string }) {
   const [portions, setPortions] = useState(1)
   const holding = useCommand()
-  const free = useLive(['Slot'], () => freeTimes((start, end) => find(wanted, start, end), kind, new Date(), portions), [portions])
+  const free = useLive(['Slot'], () => freeTimes((start, end) => find(wanted, kind, start, end), new Date(), portions), [portions])
   async function take(proposed: Appointment): Promise<void> {
     const held = await holding.run(async () => {
       const pending = await hold(proposed.id ?? '', patient)

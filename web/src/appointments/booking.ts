@@ -7,6 +7,9 @@ import { parameters, resourcesOf } from '../fhir/read'
 import { server } from '../server'
 import { PORTION } from './finding'
 
+/** By video, or in the hospital: codes of v3-ActCode. */
+export type Kind = 'VR' | 'AMB'
+
 export interface Wanted {
   district?: string
   hospital?: string
@@ -15,7 +18,7 @@ export interface Wanted {
 }
 
 /** Free times between two instants. */
-export async function find(wanted: Wanted, start: Date, end: Date): Promise<Appointment[]> {
+export async function find(wanted: Wanted, kind: Kind, start: Date, end: Date): Promise<Appointment[]> {
   const named = (type: string, id?: string): string | undefined => (id ? `${type}/${id}` : undefined)
   const query = {
     start: start.toISOString(),
@@ -24,6 +27,7 @@ export async function find(wanted: Wanted, start: Date, end: Date): Promise<Appo
     organization: named('Organization', wanted.hospital),
     service: named('HealthcareService', wanted.service),
     practitioner: named('Practitioner', wanted.practitioner),
+    'visit-type': kind,
     _count: PORTION,
   }
   return resourcesOf(await server.read<Bundle>(paths.operation('Appointment', 'find', query)), 'Appointment')
@@ -46,7 +50,7 @@ export async function hold(proposed: string, patient: string): Promise<Appointme
 export interface Choice {
   appointment: string
   patient: string
-  visitType: 'VR' | 'AMB'
+  visitType: Kind
   priorDiagnosis?: string
   comment?: string
 }

@@ -68,14 +68,15 @@ export class Call {
     this.state.value = 'ended'
     stopTracks(this.local.value)
     this.local.value = null
-    await this.hangUp()
+    this.letGo()
+    await this.tellGone()
   }
 
   /** Tries until the room answers, the person leaves, or the room refuses for good. */
   private async connect(): Promise<void> {
     for (let attempt = 0; !this.over(); attempt += 1) {
       // First of all the old connection is let go, so that its later events are nobody's.
-      await this.hangUp()
+      this.letGo()
       await this.needs.wait(PAUSES[Math.min(attempt, PAUSES.length - 1)]!)
       if (this.over()) return
       try {
@@ -93,11 +94,8 @@ export class Call {
     await peer.setLocalDescription(await peer.createOffer())
     await this.gathered(peer)
     const joined = await this.needs.protocol.join(peer.localDescription!.sdp)
-    if (this.over() || this.peer !== peer) {
-      await this.needs.protocol.leave(joined.participant).catch(() => undefined)
-      return
-    }
     this.participant = joined.participant
+    if (this.over()) return this.tellGone()
     await peer.setRemoteDescription({ type: 'answer', sdp: joined.sdp })
     this.failure.value = null
   }
@@ -159,15 +157,18 @@ export class Call {
     await Promise.race([complete, this.needs.wait(GATHERING)])
   }
 
-  private async hangUp(): Promise<void> {
-    const [peer, participant] = [this.peer, this.participant]
+  private letGo(): void {
+    this.peer?.close()
     this.peer = null
-    this.participant = null
     this.hearsOther.value = false
-    peer?.close()
-    // A room that cannot be told will notice by itself; the rejoining must not wait for it.
-    const told = participant && this.needs.protocol.leave(participant).catch(() => undefined)
-    if (this.over()) await told
+  }
+
+  /** Only when leaving for good: joining anew takes the same place, and a late word would empty it. */
+  private async tellGone(): Promise<void> {
+    const participant = this.participant
+    this.participant = null
+    // A room that cannot be told will notice by itself.
+    if (participant) await this.needs.protocol.leave(participant).catch(() => undefined)
   }
 
   private over(): boolean {

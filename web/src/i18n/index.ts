@@ -37,10 +37,10 @@ export function filled(words: string, values: Values): string {
   return words.replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole))
 }
 
-/** What went wrong, in the reader's language: the named rule first, then the failure's code, then the server's words. */
+/** What went wrong, in the reader's language: by the failure's code, else by the rule it names, else the server's words. */
 export function failureWords(failure: Failure): string {
-  const rule = /\b(TELE|RX|BOOK|EMR)-\d\d\b/.exec(`${failure.code} ${failure.message} ${failure.diagnostics}`)?.[0]
-  const known = (rule && maybe(`rule.${rule}`)) ?? maybe(`failure.${failure.code}`)
+  const rule = /\b[A-Z\d]+-\d\d\b/.exec(`${failure.code.toUpperCase()} ${failure.message} ${failure.diagnostics}`)?.[0]
+  const known = maybe(`failure.${failure.code}`) ?? (rule && maybe(`rule.${rule}`))
   if (known) return known
   const said = [failure.message, failure.diagnostics].filter(Boolean).join(' ')
   return said ? t('failure.said', { said }) : t('failure.unexplained')

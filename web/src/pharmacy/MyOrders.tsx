@@ -4,6 +4,7 @@ import type { Task } from 'fhir/r4'
 import { useState } from 'preact/hooks'
 import { language, t } from '../i18n'
 import { dayAndTime } from '../i18n/format'
+import { nameFor } from '../appointments/names'
 import { Button } from '../parts/Button'
 import { Loading, Notice, Refusal } from '../parts/Notice'
 import { Page } from '../parts/Page'
@@ -52,7 +53,7 @@ function PickupCode({ task }: { task: Task }) {
   const code = useLive([], () => pickupCode(task.id!), [task.id])
   return (
     <div class="pickup">
-      <p>{t('orders.code')} {task.owner?.display && <strong>{task.owner.display}</strong>}</p>
+      <p>{t('orders.code')} <strong>{nameFor(task.owner)}</strong></p>
       <Refusal failure={code.failure} again={code.look} />
       {code.value && <p class="code" data-testid="pickup-code">{code.value}</p>}
       <p class="hint">{t('orders.code-hint')}</p>

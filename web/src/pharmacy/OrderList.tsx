@@ -1,6 +1,7 @@
 /** The pharmacist's two lists: prescriptions to review, and orders to hand out. */
 
 import type { Task } from 'fhir/r4'
+import { nameFor } from '../appointments/names'
 import { t } from '../i18n'
 import { dayAndTime } from '../i18n/format'
 import { link } from '../page'
@@ -31,8 +32,8 @@ function Row({ task, kind }: { task: Task; kind: 'review' | 'desk' }) {
     <li class="row" data-testid="order-row" data-id={task.id}>
       <span class="row-main">
         <strong>{task.for?.display ?? t('review.prescription')}</strong>
+        <span>{nameFor(task.requester)}</span>
         {task.authoredOn && <time class="hint" dateTime={task.authoredOn}>{dayAndTime(task.authoredOn)}</time>}
-        {task.requester?.display && <span class="hint">{task.requester.display}</span>}
       </span>
       <OrderBadge task={task} />
       <a class="button-primary" href={link(kind, task.id!)} data-testid="open-order">{t(`${kind}.open`)}</a>

@@ -15,7 +15,7 @@ import { PrescriptionPaper } from './PrescriptionPaper'
 import { prepare, sign, type Prepared } from './prescription'
 import { signDetached, type Signer } from './signature'
 
-const KEY_REFUSED = /key/
+const KEY_REFUSED = /key-(revoked|not-enrolled|unknown)|foreign-key/
 
 export function SignDialog({ group, onClose }: { group: string; onClose: () => void }) {
   const login = session.me.value!.login
