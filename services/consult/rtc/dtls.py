@@ -69,7 +69,11 @@ class MediaKeys:
 
 
 class Refused(Exception):
-    """The other end is not who the offer said, or speaks no DTLS we know."""
+    """The other end is not who the offer said, or speaks no DTLS we know; `code` says which."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
 
 
 class Closed(Exception):
@@ -106,7 +110,7 @@ class DtlsServer:
         except SSL.WantReadError:
             return None
         except SSL.Error as error:
-            raise Refused("handshake failed") from error
+            raise Refused("handshake-failed") from error
         finally:
             self._flush()
         self.established = True
@@ -122,7 +126,7 @@ class DtlsServer:
         try:
             self._connection.DTLSv1_handle_timeout()
         except SSL.Error as error:
-            raise Refused("handshake timed out") from error
+            raise Refused("handshake-timed-out") from error
         finally:
             self._flush()
 
@@ -153,16 +157,16 @@ class DtlsServer:
         certificate = self._connection.get_peer_certificate(as_cryptography=True)
         known = [(name.lower(), value) for name, value in self._fingerprints if name.lower() in DIGESTS]
         if certificate is None or not known:
-            raise Refused("no certificate to compare")
+            raise Refused("no-certificate")
         for algorithm, value in known:
             if not hmac.compare_digest(value.upper().encode(), fingerprint(certificate, algorithm).encode()):
-                raise Refused("another certificate than the one offered")
+                raise Refused("another-certificate")
 
     def _keys(self) -> MediaKeys:
         chosen = self._connection.get_selected_srtp_profile()
         profile = next((profile for profile in PROFILES if profile.name == chosen), None)
         if profile is None:
-            raise Refused("no media protection in common")
+            raise Refused("no-media-protection")
         material = self._connection.export_keying_material(b"EXTRACTOR-dtls_srtp", profile.material_length)
         client, server = profile.keys(material)
         return MediaKeys(

@@ -13,6 +13,7 @@ from google.protobuf.message import DecodeError
 
 from kernel.clock import SystemClock
 from kernel.failures import Failure
+from kernel.telemetry import place_of
 from proto.yuzhen.consult.v1 import rtc_pb2 as wire
 from services.consult.rtc.answer import Transport
 from services.consult.rtc.control import ControlAddress, FrameTooLarge, read_frame, write_frame
@@ -57,7 +58,7 @@ async def _serve(control: ControlAddress, addresses: Sequence[str], port: int) -
     transport = Transport(addresses, sock.getsockname()[1], certificate.fingerprint)
     node = Node(mux, certificate, transport)
     server = await node.listen(control)
-    log.info("media on UDP port %d of %s", transport.port, ", ".join(addresses))
+    log.info("media on UDP port %d, told as %d addresses", transport.port, len(addresses))
     # A pause of the collector would be a gap in every picture: from here on it runs when there is time for it.
     gc.collect()
     gc.freeze()
@@ -137,8 +138,8 @@ class Node:
             return self._done(command)
         except Failure as failure:
             refused = wire.Refused(code=failure.code, message=failure.diagnostics)
-        except Exception:
-            log.exception("a command failed")
+        except Exception as error:
+            log.error("a command failed: %s", place_of(error))
             refused = wire.Refused(code="fault")
         return wire.Reply(id=command.id, refused=refused)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Protocol
 
+from kernel.telemetry import place_of
 from services.consult.rtc.ice_lite import Address
 from services.consult.rtc.srtp import LARGEST_PACKET, PacketBuffer
 
@@ -109,9 +110,9 @@ class UdpMux:
                     media(size, address, now)
                 else:
                     self._other(size, address, receiver)
-            except Exception:
+            except Exception as error:
                 self.dropped += 1
-                log.exception("a datagram could not be handled")
+                log.error("a datagram could not be handled: %s", place_of(error))
         self.received += count
         receiver.batch_ended(now)
 

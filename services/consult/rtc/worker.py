@@ -136,8 +136,9 @@ class Worker:
             return
         try:
             peer.dtls_received(packet, address, monotonic())
-        except dtls.Refused as reason:
-            log.warning("connection of %s in %s refused: %s", place[1], place[0], reason)
+        except dtls.Refused as refused:
+            room, _ = place
+            log.warning("a connection in room %s was refused: %s", room, refused.code)
             self._remove(place, LeftReason.REFUSED)
         except dtls.Closed:
             self._remove(place, LeftReason.CLOSED)
