@@ -12,7 +12,7 @@ import orjson
 from record.failures import NotJson, ResourceInvalid
 
 DEEPEST = 32
-MOST_NODES = 100_000
+MOST_NODES = 50_000
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 NAME_THEN_COLON = re.compile(rb'"\s*:')
 

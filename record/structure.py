@@ -4,6 +4,7 @@ One walk over the resource beside HL7's element table. https://hl7.org/fhir/R4/c
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from kernel.failures import Failure
@@ -17,13 +18,15 @@ from record.keys import reference_type
 INTEGERS = {"integer": -(2**31), "unsignedInt": 0, "positiveInt": 1}
 DATES = frozenset({"date", "dateTime", "instant"})
 SHOWN_CODES = 30
+MOST_FOUND = 100
 
 Contained = Callable[[dict[str, Any], str], Iterator[Failure]]
 
 
 def broken(resource: dict[str, Any], *, contained: Contained) -> list[Failure]:
     """Everything broken in a resource that fits the schema. `contained` checks an inner resource's own schema."""
-    return list(_Walk(resource, contained).node(resource, resource["resourceType"], resource["resourceType"]))
+    walk = _Walk(resource, contained).node(resource, resource["resourceType"], resource["resourceType"])
+    return list(islice(walk, MOST_FOUND))
 
 
 class _Walk:

@@ -6,6 +6,7 @@ Answers name places and what is expected there, never the value found. https://h
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache
+from itertools import islice
 from typing import Any
 
 import jsonschema_rs
@@ -37,9 +38,9 @@ def check(body: bytes, *, type: str) -> dict[str, Any]:
 
 def faults_of(resource: dict[str, Any]) -> list[Failure]:
     """Everything wrong with a parsed resource, 20 faults at most; rules are looked at only in a sound structure."""
-    faults = list(_against_schema(resource, resource["resourceType"]))
+    faults = list(islice(_against_schema(resource, resource["resourceType"]), MOST_ISSUES))
     if faults:
-        return faults[:MOST_ISSUES]
+        return faults
     found = broken(resource, contained=_contained_schema)
     return sorted(found, key=lambda fault: isinstance(fault, InvariantBroken))[:MOST_ISSUES]
 

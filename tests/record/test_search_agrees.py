@@ -319,3 +319,20 @@ async def test_includes_come_once_and_never_repeat_a_match(record: Settings) -> 
             tx, "Slot", [("_id", "inc"), ("_revinclude", "Appointment:slot")], visible=Everything(), now=NOW
         )
         assert [one.reference for one in page.includes] == ["Appointment/inc-1", "Appointment/inc-2"]
+
+
+@pytest.mark.usefixtures("ready")
+async def test_every_prefix_agrees_at_every_precision(record: Settings) -> None:
+    """Each prefix before a year's, a month's, a day's, a second's date finds what it says, at the very edges too."""
+    edges = [
+        *PREFIXED,
+        *(p + (DAY + timedelta(hours=7)).strftime("%Y-%m-%dT%H:%M:%SZ") for p in ("lt", "sa", "eb", "le")),
+    ]
+    async with database_of("appointments", record, size=1) as database, database.reading() as tx:
+        for value in edges:
+            found = await walked(tx, "Appointment", [("date", value)], Everything())
+            assert {i for i in found if i in APPOINTMENTS} == _expected(APPOINTMENTS, [("date", value)]), value
+    async with database_of("patients", record, size=1) as database, database.reading() as tx:
+        for value in BORN:
+            found = await walked(tx, "Patient", [("birthdate", value)], Everything())
+            assert {i for i in found if i in PATIENTS} == _expected(PATIENTS, [("birthdate", value)]), value
