@@ -37,14 +37,19 @@ class _Walk:
         self._contained = contained
 
     def node(self, node: dict[str, Any], kind: str, place: str) -> Iterator[Failure]:
-        """A complex element or a resource of this kind."""
+        """A complex element or a resource of this kind: its parts first, since invariants trust their shape."""
         table = definitions.elements().get(kind, {})
-        yield from _cardinality(node, table, place)
+        below = [*_cardinality(node, table, place), *self._members(node, table, place)]
+        yield from below
+        if any(not isinstance(fault, InvariantBroken) for fault in below):
+            return
         if len(node) == 1 and "id" in node:
             yield _hollow(place)
         for invariant in invariants_of(kind):
             if not invariant.holds(node, self._whole):
                 yield InvariantBroken(f"{invariant.key}: {invariant.says}", expression=place)
+
+    def _members(self, node: dict[str, Any], table: Mapping[str, Element], place: str) -> Iterator[Failure]:
         for name, value in node.items():
             if name.startswith("_") and name[1:] not in node and isinstance(value, dict) and set(value) == {"id"}:
                 yield _hollow(f"{place}.{name[1:]}")

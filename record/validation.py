@@ -60,7 +60,8 @@ def _together(faults: list[Failure]) -> Failure:
 
 def _contained_schema(resource: dict[str, Any], place: str) -> Iterator[Failure]:
     type_ = resource["resourceType"]
-    if type_ not in definitions.schemas() or "resourceType" not in definitions.schemas()[type_].get("properties", {}):
+    schema = definitions.schemas().get(type_, {}) if isinstance(type_, str) else {}
+    if "resourceType" not in schema.get("properties", {}):
         yield ResourceInvalid("There is no such resource type.", expression=place)
         return
     yield from _against_schema(resource, place)
