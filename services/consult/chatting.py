@@ -57,11 +57,19 @@ def _unusable(resource: dict[str, Any], encounter: Stored, *, now: datetime) -> 
         "category": fhir.is_chat(resource),
         "subject": resource.get("subject", {}).get("reference") == f"Patient/{encounter.patient}",
         "recipient": all(one in allowed for one in recipients),
-        "sent": "sent" not in resource or abs(datetime.fromisoformat(resource["sent"]) - now) <= policy.CLOCK_SKEW,
+        "sent": "sent" not in resource or _is_about(resource["sent"], now),
         "payload": _is_text(resource.get("payload", [])),
     }
     others = sorted(resource.keys() - TAKEN - {"id"})
     return next((name for name, fits in checks.items() if not fits), others[0] if others else "")
+
+
+def _is_about(sent: str, now: datetime) -> bool:
+    """Whether a FHIR dateTime names this moment; a whole day or year does not."""
+    try:
+        return abs(datetime.fromisoformat(sent) - now) <= policy.CLOCK_SKEW
+    except (ValueError, TypeError):
+        return False
 
 
 def _is_text(payload: list[dict[str, Any]]) -> bool:

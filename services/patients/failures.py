@@ -112,6 +112,6 @@ class DocumentInUse(Conflict):
 
 
 class ExpansionUnreadable(Invalid):
-    """$expand takes filter (text) and count (0 to 200)."""
+    """$expand takes filter (text of 200 characters at most) and count (0 to 200)."""
 
     code = "expansion-unreadable"

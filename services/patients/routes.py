@@ -24,6 +24,7 @@ IDENTITY_KEY = "identity-number-key"
 """Secret that keys the hashes of identifiers."""
 USUAL_COUNT = 20
 LARGEST_COUNT = 200
+LONGEST_FILTER = 200
 
 
 def fhir_routers() -> list[APIRouter]:
@@ -43,7 +44,8 @@ async def expand(request: Request, by: Anyone, room: TheRoom) -> Response:
     accepts_json(request)
     asked = parameters_in(request, await request.body())
     text, count = asked.pop("filter", ""), str(asked.pop("count", USUAL_COUNT))
-    if asked or not isinstance(text, str) or not (count.isascii() and count.isdigit() and len(count) <= 6):
+    readable = isinstance(text, str) and len(text) <= LONGEST_FILTER
+    if asked or not readable or not (count.isascii() and count.isdigit() and len(count) <= 6):
         raise ExpansionUnreadable
     everything = diagnoses.load()
     found = diagnoses.find(text, limit=len(everything)) if text.strip() else list(everything.values())

@@ -84,6 +84,8 @@ async def test_sender_is_the_caller(migrated: Settings, who: str) -> None:
         ({"subject": None}, "subject"),
         ({"recipient": [{"reference": "Practitioner/another"}]}, "recipient"),
         ({"sent": (NOW + timedelta(hours=1)).isoformat()}, "sent"),
+        ({"sent": "2026-11-25"}, "sent"),
+        ({"sent": "2026"}, "sent"),
         ({"payload": None}, "payload"),
         ({"payload": [{"contentString": "  "}]}, "payload"),
         ({"payload": [{"contentString": "长" * 2001}]}, "payload"),

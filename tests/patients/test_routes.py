@@ -62,7 +62,9 @@ async def test_list_from_its_beginning(migrated: Settings) -> None:
         check(empty.body, type="ValueSet")
 
 
-@pytest.mark.parametrize("query", ["count=many", "count=-1", "count=", "filter=a&filter=b", "url=x", "count=9999999"])
+@pytest.mark.parametrize(
+    "query", ["count=many", "count=-1", "count=", "filter=a&filter=b", "url=x", "count=9999999", f"filter={'a' * 201}"]
+)
 async def test_unreadable_expansions(migrated: Settings, query: str) -> None:
     """What $expand does not take is refused with a sentence."""
     token = token_of(migrated, principal(Role.PATIENT, "Patient/p"))
