@@ -1,0 +1,101 @@
+"""The figures as tables that a person can read and paste."""
+
+from collections.abc import Iterable, Sequence
+
+from tests.bench.ceiling import Ceiling
+from tests.bench.loads import CLIENTS, Load, Run, median
+from tests.bench.race import Race
+from tests.bench.split import Cost, Split
+
+ASKED_RATE, FIRST_RATE, PROMISED_RATE = 333, 355, 450
+ENOUGH_OTHERS = 0.10
+
+
+def heading(text: str, columns: str) -> str:
+    """A heading and a table's first two lines."""
+    names = columns.split(" | ")
+    return f"\n## {text}\n\n| {' | '.join(names)} |\n|{' --- |' * len(names)}"
+
+
+def load_line(load: Load, runs: Sequence[Run]) -> str:
+    """One load: what it may cost and what it costs."""
+    own = median(list(runs), lambda r: r.milliseconds("gateway", load.room))
+    parts = [median(list(runs), lambda r, part=part: r.milliseconds(part)) for part in ("gateway", load.room)]  # type: ignore[misc]
+    sql = median(list(runs), lambda r: r.milliseconds(f"{load.room} sql"))
+    rate, p50, p99 = (
+        median(list(runs), f) for f in (lambda r: r.rate, lambda r: r.latency(0.5), lambda r: r.latency(0.99))
+    )
+    wrong = sum(sum(r.wrong.values()) for r in runs)
+    return (
+        f"| {load.name} | {load.goal:.2f} / {load.first_landing:.2f} | **{own:.2f}** {_verdict(own, load)} "
+        f"| {parts[0]:.2f} + {parts[1]:.2f} | {sql:.2f} | {rate:,.0f} | {p50:.1f} / {p99:.1f} | {wrong} |"
+    )
+
+
+def _verdict(own: float, load: Load) -> str:
+    return "goal" if own <= load.goal else "first landing" if own <= load.first_landing else "over"
+
+
+def process_line(load: Load, runs: Sequence[Run]) -> str:
+    """One load: milliseconds of CPU for each answer, by process."""
+    all_runs = list(runs)
+    named = {"gateway", load.room, f"{load.room} sql", "consult", "consult sql", "postgres", "valkey", "client"}
+
+    def cost(*parts: str) -> float:
+        return median(all_runs, lambda r: r.milliseconds(*parts))
+
+    others = median(all_runs, lambda r: r.milliseconds(*(set(r.spent.parts) - named)))
+    consult = cost("consult", "consult sql") if load.room != "consult" else 0.0
+    strangers = median(all_runs, lambda r: r.spent.elsewhere / r.seconds)
+    figures = (cost("gateway"), cost(load.room), cost(f"{load.room} sql"), consult, cost("postgres"), cost("valkey"))
+    shown = " | ".join(f"{figure:.2f}" for figure in (*figures, others, cost("client")))
+    return f"| {load.name} | {shown} | {strangers:.2f} |"
+
+
+def booking_lines(runs: Sequence[Run], bare: Ceiling) -> Iterable[str]:
+    """The platform beside bare PostgreSQL."""
+    rates = sorted(r.rate for r in runs)
+    top = sorted(bare.rates)
+    middle, bare_middle = rates[len(rates) // 2], top[len(top) // 2]
+    answer = "promise" if middle >= PROMISED_RATE else "first landing" if middle >= FIRST_RATE else "below"
+    yield (
+        f"| bookings/s through the gateway, {CLIENTS} clients, 32 doctors | {PROMISED_RATE} promised, "
+        f"{FIRST_RATE} first landing, never below {ASKED_RATE} | **{middle:,.0f}** ({_span(rates)}) {answer} |"
+    )
+    yield (
+        f"| bookings/s, pgbench, the same {len(bare.statements)} statements, {CLIENTS} clients | (ceiling)"
+        f" | {bare_middle:,.0f} ({_span(top)}) |"
+    )
+    yield f"| share of the ceiling | | {middle / bare_middle:.0%} |"
+    yield f"| PostgreSQL CPU for a booking, pgbench | | {sorted(bare.cpu)[len(bare.cpu) // 2]:.2f} ms |"
+
+
+def _span(ordered: Sequence[float]) -> str:
+    return f"{ordered[0]:,.0f} to {ordered[-1]:,.0f}"
+
+
+def race_line(places: int, done: Race) -> str:
+    """A race: what must be and what was."""
+    asked = "1 x 201, 15 x 409 slot-taken" if places == 1 else f"{places} x 201"
+    answers = ", ".join(f"{count:,} x {word}" for word, count in sorted(done.answers.items()))
+    return (
+        f"| {CLIENTS} callers, {places} free, {done.rounds} rounds | {asked} each round, 0 deadlocks "
+        f"| {answers}; {done.odd_rounds} rounds otherwise; {done.deadlocks} deadlocks; {done.booked_twice} booked twice"
+        f" | {'yes' if done.sound else '**NO**'} |"
+    )
+
+
+def split_tables(one: Split) -> Iterable[str]:
+    """Statements, layers and functions of one profiled load."""
+    yield heading(f"{one.load.name}: statements", "ms per answer | times per answer | statement")
+    yield from (f"| {c.share:.3f} | {c.times:.2f} | `{c.name}` |" for c in one.statements)
+    for room, costs in one.layers.items():
+        total = one.run.milliseconds(room)
+        yield heading(f"{one.load.name}: {room} by package ({total:.2f} ms)", "ms per answer | share | package")
+        yield from (_line(cost, total) for cost in costs)
+        yield heading(f"{one.load.name}: {room} by function, with what it calls", "ms per answer | share | function")
+        yield from (_line(cost, total) for cost in one.functions[room])
+
+
+def _line(cost: Cost, total: float) -> str:
+    return f"| {cost.share * total:.3f} | {cost.share:.1%} | {cost.name} |"
