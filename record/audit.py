@@ -6,6 +6,7 @@ its rows: no answer leaves the house unrecorded. https://profiles.ihe.net/ITI/BA
 
 import asyncio
 import hashlib
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, replace
 from datetime import datetime
@@ -16,8 +17,11 @@ import orjson
 from kernel.auth.principal import Principal
 from kernel.clock import Clock
 from kernel.database import Database, Transaction
-from kernel.failures import Busy, Failure
+from kernel.failures import Busy
 from kernel.ids import Ids
+from kernel.telemetry import place_of
+
+log = logging.getLogger(__name__)
 
 EVERY = 0.005
 LARGEST_BATCH = 1000
@@ -128,6 +132,8 @@ class AuditWriter:
 
     async def seen(self, *entries: AuditEntry) -> None:
         """Return once these entries are committed. Raises AuditAway."""
+        if not entries:
+            return
         done = asyncio.get_running_loop().create_future()
         try:
             self._waiting.put_nowait((entries, done))
@@ -157,8 +163,10 @@ class AuditWriter:
             rows = following.rows(entries, at=self._clock.now(), ids=self._ids)
             async with self._database.transaction() as tx:
                 await _insert(tx, rows)
-        except Failure as away:
-            failure = AuditAway(headers=away.headers)
+        except Exception as wrong:
+            # Whatever it was, these reads are not given, and those that wait behind them must not fall with them.
+            log.error("%d accesses could not be recorded: %s", len(entries), place_of(wrong))
+            failure = AuditAway()
             following = Chain(self._ids.new())
         for _, done in batch:
             if not done.done():
