@@ -19,20 +19,31 @@ class FakeStream {
   getVideoTracks = () => this.tracks.filter((one) => one.kind === 'video')
 }
 
+class FakeTransceiver {
+  readonly sender
+  readonly receiver
+  constructor(what: FakeTrack | 'audio' | 'video', readonly direction?: string) {
+    const own = typeof what === 'string' ? null : what
+    this.receiver = { track: new FakeTrack(typeof what === 'string' ? what : what.kind) }
+    this.sender = { track: own, replaceTrack: async (track: FakeTrack) => void (this.sender.track = track) }
+  }
+}
+
 class FakePeer {
   connectionState = 'new'
   iceGatheringState = 'complete'
   localDescription: { sdp: string } | null = null
   remote: { type: string; sdp: string } | null = null
-  transceivers: { what: unknown; direction?: string }[] = []
+  transceivers: FakeTransceiver[] = []
   closed = false
   received = 0
   onconnectionstatechange: (() => void) | null = null
   onicegatheringstatechange: (() => void) | null = null
   ontrack: ((event: { track: FakeTrack }) => void) | null = null
   addTransceiver(what: unknown, options: { direction?: string }) {
-    this.transceivers.push({ what, direction: options.direction })
+    this.transceivers.push(new FakeTransceiver(what as FakeTrack | 'audio' | 'video', options.direction))
   }
+  getTransceivers = () => this.transceivers
   createOffer = async () => ({ type: 'offer', sdp: 'offer' })
   setLocalDescription = async () => void (this.localDescription = { sdp: 'offer with candidates' })
   setRemoteDescription = async (remote: { type: string; sdp: string }) => void (this.remote = remote)
@@ -109,9 +120,22 @@ describe('call', () => {
       await call.prepare()
       await call.join()
       const lines = peers[0]!.transceivers
-      expect(lines.map(({ what }) => (typeof what === 'string' ? what : (what as FakeTrack).kind))).toEqual(['audio', 'video'])
+      expect(lines.map(({ receiver }) => receiver.track.kind)).toEqual(['audio', 'video'])
       expect(lines.map(({ direction }) => direction)).toEqual(['sendrecv', 'sendrecv'])
     }
+  })
+
+  it('sends camera and microphone as soon as they may be used, even when the person joined before', async () => {
+    let allow: (stream: FakeStream) => void = () => undefined
+    const { call, peers, camera } = world({ media: () => new Promise<never>((done) => (allow = done as never)) })
+    void call.prepare()
+    call.toggleMuted()
+    await call.join()
+    expect(peers[0]!.transceivers.map(({ sender }) => sender.track)).toEqual([null, null])
+    allow(camera)
+    await settle()
+    expect(peers[0]!.transceivers.map(({ sender }) => sender.track)).toEqual(camera.tracks)
+    expect(camera.tracks.map(({ enabled }) => enabled)).toEqual([false, true])
   })
 
   it('waits for the end of ICE gathering, a second at most', async () => {

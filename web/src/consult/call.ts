@@ -42,7 +42,7 @@ export class Call {
     const stream = await this.needs.media()
     // The person may have left while the browser was asking for the camera.
     if (this.over()) stopTracks(stream)
-    else this.local.value = stream
+    else if (stream) await this.show(stream)
   }
 
   /** From the lobby into the room. */
@@ -54,12 +54,12 @@ export class Call {
 
   toggleMuted(): void {
     this.muted.value = !this.muted.value
-    for (const track of this.local.value?.getAudioTracks() ?? []) track.enabled = !this.muted.value
+    this.enable()
   }
 
   toggleCamera(): void {
     this.cameraOff.value = !this.cameraOff.value
-    for (const track of this.local.value?.getVideoTracks() ?? []) track.enabled = !this.cameraOff.value
+    this.enable()
   }
 
   /** Out of the room for good. */
@@ -70,6 +70,21 @@ export class Call {
     this.local.value = null
     this.letGo()
     await this.tellGone()
+  }
+
+  /** The person may have joined before the browser was allowed to use the camera: then the tracks follow now. */
+  private async show(stream: MediaStream): Promise<void> {
+    this.local.value = stream
+    this.enable()
+    for (const { sender, receiver } of this.peer?.getTransceivers() ?? []) {
+      const track = stream.getTracks().find(({ kind }) => kind === receiver.track.kind)
+      if (track && !sender.track) await sender.replaceTrack(track)
+    }
+  }
+
+  private enable(): void {
+    for (const track of this.local.value?.getAudioTracks() ?? []) track.enabled = !this.muted.value
+    for (const track of this.local.value?.getVideoTracks() ?? []) track.enabled = !this.cameraOff.value
   }
 
   /** Tries until the room answers, the person leaves, or the room refuses for good. */
