@@ -9,9 +9,10 @@ from services.consult.rtc.answer import Ssrcs, feedback_of
 from services.consult.rtc.dtls import Certificate, DtlsServer, MediaKeys
 from services.consult.rtc.feedback import BitrateEstimate, TransportFeedback
 from services.consult.rtc.ice_lite import Address, Check, Credentials, role_conflict, success
-from services.consult.rtc.router import RESENDS_PER_TURN, Outlet, Track
+from services.consult.rtc.outlet import RESENDS_PER_TURN, Outlet
 from services.consult.rtc.rtp import extension, payload_start
 from services.consult.rtc.sdp import MID, TRANSPORT_WIDE, Offer
+from services.consult.rtc.track import Track
 from services.consult.rtc.udp_mux import UdpMux
 
 SSRC = struct.Struct("!I")

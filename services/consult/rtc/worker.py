@@ -13,8 +13,9 @@ from services.consult.rtc.events import Connected, Event, Left, LeftReason, Load
 from services.consult.rtc.failures import RoomFull
 from services.consult.rtc.ice_lite import Address, read_check
 from services.consult.rtc.peer import MOST_ADDRESSES, Peer, Watch
-from services.consult.rtc.router import Track, arrange
+from services.consult.rtc.router import arrange
 from services.consult.rtc.sdp import read_offer
+from services.consult.rtc.track import Track
 from services.consult.rtc.udp_mux import UdpMux
 
 log = logging.getLogger(__name__)

@@ -13,10 +13,11 @@ from aiortc.rtp import (
 
 from services.consult.rtc import rtcp
 from services.consult.rtc.answer import Ssrcs
-from services.consult.rtc.router import RESENDS_PER_TURN, Outlet, Track
+from services.consult.rtc.outlet import RESENDS_PER_TURN, Outlet
 from services.consult.rtc.rtp import payload_start
 from services.consult.rtc.sdp import MID, Codec, Section
 from services.consult.rtc.srtp import PacketBuffer
+from services.consult.rtc.track import Track
 
 KEYFRAME, LATER = b"\x10\x10\x02\x00", b"\x10\x11\x02\x00"
 EXTENSIONS = HeaderExtensionsMap()
