@@ -1,6 +1,7 @@
 """What a participant receives: the payloads of others under headers of its own (RFC 7667 section 3.7)."""
 
 from collections.abc import Sequence
+from secrets import randbelow
 from typing import Protocol
 
 from services.consult.rtc import rtcp
@@ -155,7 +156,10 @@ class Outlet:
         """Choose offsets so that numbers and times run on where the former source stopped."""
         self._starting = False
         self._start_sequence, self._sent_since_start = sequence, 0
-        if self.packets and self.source and self.source.reception:
+        if not self.packets:
+            # A wrap within the first packets would leave the receiver's SRTP guessing (RFC 3711 section 3.3.1).
+            self._sequence_offset = randbelow(0x7FFF) - sequence
+        elif self.source and self.source.reception:
             elapsed = int((now - self._newest_at) * self.source.reception.clock_rate)
             self._sequence_offset = self._newest_sequence + 1 - sequence
             self._timestamp_offset = self._newest_timestamp + max(1, elapsed) - timestamp

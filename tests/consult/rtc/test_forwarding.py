@@ -84,6 +84,17 @@ def test_each_packet_gets_the_receivers_header() -> None:
     assert (second.sequence_number - first.sequence_number, second.timestamp - first.timestamp) == (1, 3000)
 
 
+def test_a_stream_begins_far_from_the_wrap() -> None:
+    """Whatever number the publisher has reached, a receiver's stream starts in the lower half."""
+    wire, source = Wire(), track()
+    outlet(wire).attach(source)
+    give(source, packet(65535, KEYFRAME))
+    give(source, packet(0))
+    first, second = wire.media
+    assert first.sequence_number < 0x7FFF
+    assert second.sequence_number == first.sequence_number + 1
+
+
 def test_a_video_begins_with_a_keyframe() -> None:
     """Nothing is forwarded before a keyframe, which is asked for at once and again until it comes."""
     wire, source = Wire(), track()
