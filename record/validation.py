@@ -18,6 +18,7 @@ from record.parsing import parsed
 from record.structure import broken
 
 MOST_ISSUES = 20
+LARGE = 100_000
 MOST_OPTIONS = 30
 ELEMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
@@ -30,15 +31,18 @@ def check(body: bytes, *, type: str) -> dict[str, Any]:
     resource = parsed(body)
     if resource.get("resourceType") != type:
         raise IdMismatch(f"The body must be a {type}.", expression="resourceType")
-    faults = faults_of(resource)
+    faults = faults_of(resource, brief=len(body) > LARGE)
     if faults:
         raise _together(faults)
     return resource
 
 
-def faults_of(resource: dict[str, Any]) -> list[Failure]:
-    """Everything wrong with a parsed resource, 20 faults at most; rules are looked at only in a sound structure."""
-    faults = list(islice(_against_schema(resource, resource["resourceType"]), MOST_ISSUES))
+def faults_of(resource: dict[str, Any], *, brief: bool = False) -> list[Failure]:
+    """Everything wrong with a parsed resource, 20 faults at most; rules are looked at only in a sound structure.
+
+    `brief` stops at the first fault of the schema: listing every fault of a large body costs seconds.
+    """
+    faults = list(islice(_against_schema(resource, resource["resourceType"], brief=brief), MOST_ISSUES))
     if faults:
         return faults
     found = broken(resource, contained=_contained_schema)
@@ -64,11 +68,18 @@ def _contained_schema(resource: dict[str, Any], place: str) -> Iterator[Failure]
     if "resourceType" not in schema.get("properties", {}):
         yield ResourceInvalid("There is no such resource type.", expression=place)
         return
-    yield from _against_schema(resource, place)
+    yield from _against_schema(resource, place, brief=True)
 
 
-def _against_schema(resource: dict[str, Any], root: str) -> Iterator[Failure]:
-    for error in _validator(resource["resourceType"]).iter_errors(resource):
+def _against_schema(resource: dict[str, Any], root: str, *, brief: bool = False) -> Iterator[Failure]:
+    validator = _validator(resource["resourceType"])
+    if not brief:
+        for error in validator.iter_errors(resource):
+            yield from _failures(error, root)
+        return
+    try:
+        validator.validate(resource)
+    except jsonschema_rs.ValidationError as error:
         yield from _failures(error, root)
 
 

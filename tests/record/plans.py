@@ -1,0 +1,103 @@
+"""The kinds of search there are, and how PostgreSQL would run each."""
+
+from dataclasses import dataclass
+from urllib.parse import parse_qsl
+
+from kernel.database import Database
+from kernel.settings import Settings
+from record.care import entrust
+from record.parameters import SEARCHES
+from record.query import parse
+from record.search import page_statement
+from record.visible import Everything, OfClinics, OnlyPatient, Visible
+from tests.record import crowd
+from tests.support.postgres import connect_as, database_of
+
+CLINIC = "HealthcareService/crowd"
+ALL, OWN, CARE = Everything(), OnlyPatient("crowd-7"), OfClinics((CLINIC,))
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of search: who asks what, and a part of the plan that must be in it."""
+
+    visible: Visible
+    type: str
+    asked: str
+    index: str
+
+
+KINDS = (
+    Kind(ALL, "Slot", "schedule=Schedule/crowd-3&status=free&start=ge2026-11-25", "timeline_pkey"),
+    Kind(ALL, "Slot", "schedule=Schedule/crowd-3&start=ge2026-11-25&start=lt2026-11-26", "timeline_pkey"),
+    Kind(ALL, "Slot", "schedule=crowd-3,crowd-4&status=free", "slot_keys_idx"),
+    Kind(ALL, "Slot", "status=free&start=ge2026-11-25", "slot_lo_id_idx"),
+    Kind(ALL, "Slot", "status=free", "slot_lo_id_idx"),
+    Kind(ALL, "Appointment", "practitioner=crowd-3&date=2026-11-25", "timeline_pkey"),
+    Kind(ALL, "Appointment", "practitioner=crowd-3&_sort=-date", "timeline_pkey"),
+    Kind(ALL, "Appointment", "patient=Patient/crowd-7&date=ge2026-11-25", "timeline_pkey"),
+    Kind(ALL, "Appointment", "identifier=urn:crowd|77", "appointment_keys_idx"),
+    Kind(ALL, "Appointment", "actor=Practitioner/crowd-3", "appointment_keys_idx"),
+    Kind(ALL, "Appointment", "slot=crowd-slot-5", "appointment_keys_idx"),
+    Kind(ALL, "Appointment", "status=booked&_sort=-date", "appointment_lo_id_idx"),
+    Kind(ALL, "Appointment", "status:not=booked", "appointment_lo_id_idx"),
+    Kind(ALL, "Appointment", "patient:missing=false", "appointment_lo_id_idx"),
+    Kind(ALL, "Appointment", "_lastUpdated=ge2026-11-24&_sort=_lastUpdated", "appointment_updated_at_id_idx"),
+    Kind(ALL, "Appointment", "_sort=-_lastUpdated", "appointment_updated_at_id_idx"),
+    Kind(ALL, "Appointment", "_id=crowd-app-3,crowd-app-4", "appointment_pkey"),
+    Kind(OWN, "Appointment", "", "appointment_patient_lo_id_idx"),
+    Kind(OWN, "Appointment", "status=booked", "appointment_patient_lo_id_idx"),
+    Kind(OWN, "Appointment", "practitioner=crowd-7", "appointment_"),
+    Kind(OWN, "Slot", "schedule=Schedule/crowd-3&status=free", "timeline_pkey"),
+    Kind(CARE, "Appointment", "practitioner=crowd-3&date=2026-11-25", "timeline_pkey"),
+    Kind(CARE, "Appointment", "date=2026-11-25", "appointment_"),
+    Kind(ALL, "Patient", "name=张伟1", "word_type_param_value_id_idx"),
+    Kind(ALL, "Patient", "name:exact=张伟0", "word_type_param_value_id_idx"),
+    Kind(ALL, "Patient", "name:contains=芳123", "word_"),
+    Kind(ALL, "Patient", "birthdate=1950-03", "patient_lo_id_idx"),
+    Kind(ALL, "Patient", "identifier=urn:crowd:id|id-5", "patient_keys_idx"),
+    Kind(CARE, "Patient", "name=张", "patient_pkey"),
+    Kind(OWN, "Patient", "", "patient_"),
+)
+
+
+async def check_plans(settings: Settings, *, rows: int) -> list[str]:
+    """What is wrong with the plans over a crowd of this size: each fault with its plan."""
+    async with (
+        database_of("appointments", settings) as appointments,
+        database_of("patients", settings) as patients,
+    ):
+        await _crowd(settings, appointments, patients, rows)
+        faults = []
+        for kind in KINDS:
+            for mode in ("auto", "force_generic_plan"):
+                faults += await _faults(appointments, kind, mode)
+        return faults
+
+
+async def _crowd(settings: Settings, appointments: Database, patients: Database, rows: int) -> None:
+    await crowd.enter(appointments, crowd.slots(rows))
+    await crowd.enter(appointments, crowd.appointments(rows))
+    await crowd.enter(patients, crowd.people(rows // 2))
+    async with appointments.transaction() as tx:
+        for n in range(300):
+            await entrust(tx, clinic=CLINIC, patient=f"crowd-{n}", now=crowd.DAY)
+    # The server does the same by itself within a minute of such a load.
+    owner = await connect_as("yuzhen_owner", settings)
+    await owner.execute("vacuum analyze")
+    await owner.close()
+
+
+async def _faults(database: Database, kind: Kind, mode: str) -> list[str]:
+    asked = parse(kind.type, parse_qsl(kind.asked), now=crowd.DAY)
+    statement, arguments = page_statement(asked, kind.visible)
+    patient = kind.visible.patient if isinstance(kind.visible, OnlyPatient) else None
+    async with database.transaction(patient=patient) as tx:
+        await tx.raw.execute(f"set local plan_cache_mode = {mode}")
+        plan = await crowd.plan(tx, statement, arguments)
+    scanned = [
+        name for name in (*(type_.lower() for type_ in SEARCHES), "timeline", "word") if f"Seq Scan on {name} " in plan
+    ]
+    if scanned or kind.index not in plan:
+        return [f"{kind.type}?{kind.asked} as {kind.visible} ({mode}) reads {scanned}, wants {kind.index}:\n{plan}"]
+    return []
