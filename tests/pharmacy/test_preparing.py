@@ -10,15 +10,18 @@ import pytest
 from kernel.auth.principal import Principal
 from kernel.failures import Failure
 from kernel.settings import Settings
-from record import validation
+from record import read, validation, write
 from record.canonical import PRESCRIPTION
 from record.failures import ResourceUnknown
+from record.visible import Everything
 from services.pharmacy import drafting
 from services.pharmacy.failures import (
     DraftSigned,
     DraftUnfit,
     FollowUpUnconfirmed,
     GroupTaken,
+    NoDiagnosis,
+    NoMedicine,
     NoReviewPharmacy,
     NothingDrafted,
     NotTreating,
@@ -28,7 +31,8 @@ from services.pharmacy.failures import (
     VisitsMixed,
 )
 from tests.pharmacy.hospital import Hospital, opened
-from tests.pharmacy.steps import visit_becomes
+from tests.pharmacy.steps import cancel, visit_becomes
+from tests.support.postgres import database_of
 
 
 def codes(refused: Failure) -> list[str]:
@@ -216,4 +220,41 @@ async def test_nothing_drafted(migrated: Settings) -> None:
             await hospital.prepare()
         hospital.prefix = "a|b,c"
         with pytest.raises((NothingDrafted, ResourceUnknown)):
+            await hospital.prepare()
+
+
+async def test_a_diagnosis_taken_back_is_none(migrated: Settings) -> None:
+    """A refuted Condition of this visit founds no prescription (RX-04)."""
+    async with opened(migrated) as hospital:
+        await hospital.draft()
+        async with database_of("patients", migrated, size=1) as patients, patients.transaction() as tx:
+            id = hospital.named("hypertension")
+            standing = (await read.read(tx, "Condition", id, visible=Everything())).resource
+            status = {"verificationStatus": {"coding": [{"code": "refuted"}]}}
+            await write.update(tx, standing | status, id=id, now=hospital.clock.now(), expected=None)
+        with pytest.raises(NoDiagnosis):
+            await hospital.prepare()
+
+
+async def test_a_withdrawn_medicine_is_not_ordered(migrated: Settings) -> None:
+    """An inactive entry of the formulary is no medicine to order (RX-04)."""
+    async with opened(migrated) as hospital:
+        await hospital.draft()
+        async with hospital.database.transaction() as tx:
+            id = hospital.named("amlodipine")
+            standing = (await read.read(tx, "Medication", id, visible=Everything())).resource
+            changed = standing | {"status": "inactive"}
+            await write.update(tx, changed, id=id, now=hospital.clock.now(), expected=None)
+        with pytest.raises(NoMedicine):
+            await hospital.prepare()
+
+
+async def test_a_correction_ends_when_the_order_is_cancelled(migrated: Settings) -> None:
+    """Drafts entered after a return cannot be prepared once the doctor has withdrawn the order."""
+    async with opened(migrated) as hospital:
+        task = (await hospital.submitted()).task.id
+        await hospital.review(task, "return", reason="剂量请复核")
+        await hospital.draft("metformin")
+        await cancel(hospital, task)
+        with pytest.raises(OrderElsewhere):
             await hospital.prepare()

@@ -6,6 +6,8 @@ from typing import Any
 
 import orjson
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from joserfc.jwk import ECKey
 from joserfc.util import json_b64encode
 
@@ -14,11 +16,12 @@ from kernel.settings import Settings
 from record import read, validation
 from record.failures import ResourceUnknown
 from record.visible import Everything, OfClinics, OnlyPatient
-from services.pharmacy import failures, store
+from services.pharmacy import failures, signature, store
 from services.pharmacy.failures import (
     KeyForeign,
     KeyNotEnrolled,
     KeyRevoked,
+    KeysAway,
     NotPrepared,
     PreparedStale,
     SessionNotLive,
@@ -26,6 +29,7 @@ from services.pharmacy.failures import (
     SignatureWrong,
     SigningDayDiffers,
 )
+from services.pharmacy.signature import SigningKey
 from services.pharmacy.store import Prepared
 from tests.pharmacy.hospital import Hospital, opened
 from tests.pharmacy.steps import seen, visit_becomes
@@ -165,6 +169,18 @@ async def test_revoked_foreign_and_unknown_keys(migrated: Settings) -> None:
         await hospital.sign(text)
 
 
+async def test_a_key_that_is_not_the_one_named_is_not_believed(migrated: Settings) -> None:
+    """Whatever identity answers, the key must have the thumbprint under which it was enrolled (RFC 7638)."""
+    async with opened(migrated) as hospital:
+        await hospital.draft()
+        prepared = await hospital.prepare()
+        kid, swapped = hospital.key.thumbprint(), ECKey.generate_key("P-256")
+        offered = signature.read(hospital.signature(prepared.document, key=swapped, kid=kid))
+        answered = SigningKey(kid, dict(swapped.as_dict(private=False)), prepared.prescriber, False)
+        with pytest.raises(SignatureWrong):
+            signature.check(offered, prepared, answered, now=hospital.clock.now())
+
+
 @pytest.mark.parametrize(
     "header",
     [
@@ -277,3 +293,31 @@ def test_every_refusal_names_its_rule() -> None:
     for one in lawful:
         rule = "-".join(one.code.split("-")[:2]).upper()
         assert f"({rule}," in one().message, one.code
+
+
+async def test_keys_are_asked_of_identity_in_the_doctors_name(migrated: Settings) -> None:
+    """Identity's answer becomes a key, its 404 none, and anything else "sign again in a moment"."""
+    answers = {
+        "known": web.json_response({"kid": "k", "jwk": {"kty": "EC"}, "holder": "Practitioner/d", "revokedAt": None}),
+        "revoked": web.json_response({"kid": "k", "jwk": {}, "holder": "Practitioner/d", "revokedAt": "2026-03-01"}),
+        "odd": web.json_response({"kid": "k"}),
+        "garbled": web.Response(text="<html>"),
+        "broken": web.Response(status=500),
+    }
+    asked: list[str | None] = []
+
+    async def identity(request: web.Request) -> web.Response:
+        asked.append(request.headers.get("Authorization"))
+        return answers.get(request.match_info["kid"], web.Response(status=404))
+
+    app = web.Application()
+    app.router.add_get("/identity/signing-keys/{kid}", identity)
+    async with TestServer(app) as server:
+        fetch = signature.from_identity(Settings(rooms=f"http://127.0.0.1:{server.port}"), "Bearer doctor")
+        assert await fetch("known") == SigningKey("k", {"kty": "EC"}, "Practitioner/d", False)
+        assert (await fetch("revoked")) == SigningKey("k", {}, "Practitioner/d", True)
+        assert await fetch("unknown") is None
+        for kid in ("odd", "garbled", "broken"):
+            with pytest.raises(KeysAway):
+                await fetch(kid)
+    assert set(asked) == {"Bearer doctor"}
