@@ -133,7 +133,7 @@ describe('prescription', () => {
 
   it('is read from the signed document, whole', () => {
     const read = readPrescription(document, 'zh-CN')
-    expect(read).toMatchObject({ patientName: '何建国', diagnoses: ['高血压 (I10)'] })
+    expect(read).toMatchObject({ patientName: '何建国', diagnoses: [{ text: '高血压' }] })
     expect(read.lines).toMatchObject([{ medicine: '苯磺酸氨氯地平片', form: '片剂', dose: '5 mg', days: 14, quantity: '14 片', reason: '慢性病' }])
   })
 

@@ -1,10 +1,11 @@
 /** The doctor reads the earlier record and judges whether this is a follow-up (TELE-01). */
 
 import type { DocumentReference, Encounter } from 'fhir/r4'
-import { language, t } from '../i18n'
+import { t } from '../i18n'
 import { Button } from '../parts/Button'
 import { Badge, Notice, Refusal } from '../parts/Notice'
 import { useCommand } from '../parts/useCommand'
+import { diagnosisName } from '../patients/diagnosisName'
 import { diagnosisOf, plainText } from '../patients/documents'
 import { confirmFollowUp } from './encounter'
 
@@ -42,7 +43,7 @@ function PriorRecord({ record }: { record: DocumentReference }) {
   const words = plainText(record)
   return (
     <div data-testid="prior-document">
-      <p><strong>{diagnosisOf(record, language.value)}</strong></p>
+      <p><strong>{diagnosisName(diagnosisOf(record))}</strong></p>
       {words && <pre class="paper" lang={record.content[0]?.attachment.language ?? 'zh-CN'} tabIndex={0}>{words}</pre>}
     </div>
   )

@@ -1,10 +1,12 @@
 /** Which earlier record the follow-up rests on. Without one, the first visit is in person (TELE-01). */
 
 import type { DocumentReference } from 'fhir/r4'
-import { language, t } from '../i18n'
+import { nameFor } from '../appointments/names'
+import { t } from '../i18n'
 import { date } from '../i18n/format'
 import { Button } from '../parts/Button'
 import { Notice } from '../parts/Notice'
+import { diagnosisName } from './diagnosisName'
 import { diagnosisOf } from './documents'
 
 interface Props {
@@ -23,7 +25,7 @@ export function PriorRecordChoice({ records, chosen, error, onChange }: Props) {
       {records.map((one) => (
         <label class="choice" key={one.id}>
           <input type="radio" name="record" checked={chosen === one.id} onChange={() => onChange(one.id!)} data-testid="prior-record-choice" />
-          <span><strong>{diagnosisOf(one, language.value)}</strong> {origin(one)}</span>
+          <span><strong>{diagnosisName(diagnosisOf(one))}</strong> {origin(one)}</span>
         </label>
       ))}
     </fieldset>
@@ -42,4 +44,4 @@ export function FirstVisit({ onInPerson }: { onInPerson: () => void }) {
 }
 
 const origin = (record: DocumentReference): string =>
-  [record.custodian?.display, record.author?.[0]?.display, record.date && date(record.date)].filter(Boolean).join(' · ')
+  [record.custodian && nameFor(record.custodian), record.author?.[0] && nameFor(record.author[0]), record.date && date(record.date)].filter(Boolean).join(' · ')

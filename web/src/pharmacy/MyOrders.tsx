@@ -10,7 +10,7 @@ import { Loading, Notice, Refusal } from '../parts/Notice'
 import { Page } from '../parts/Page'
 import { useLive } from '../parts/useLive'
 import { ChoosePharmacy } from './ChoosePharmacy'
-import { readLine } from './document'
+import { readLines } from './document'
 import { Lines } from './Lines'
 import { orderState } from './order'
 import { OrderBadge } from './OrderBadge'
@@ -41,7 +41,7 @@ function Order({ task, again }: { task: Task; again: () => void }) {
       <p><OrderBadge task={task} /> {task.authoredOn && <time class="hint" dateTime={task.authoredOn}>{dayAndTime(task.authoredOn)}</time>}</p>
       <p>{t(`order.${state}.words`)}</p>
       <Refusal failure={lines.failure} />
-      {lines.value && <Lines lines={lines.value.map((one) => readLine(one, language.value))} />}
+      {lines.value && <Lines lines={readLines(lines.value.lines, lines.value.medications, language.value)} />}
       {state === 'reviewed' && <Button look="primary" testid="choose-pharmacy" onClick={() => setChoosing(true)}>{t('orders.choose')}</Button>}
       {(state === 'released' || state === 'claimed') && <PickupCode task={task} />}
       {choosing && <ChoosePharmacy task={task.id!} onClose={() => setChoosing(false)} onDone={done} />}

@@ -3,6 +3,7 @@
 import type { Bundle } from 'fhir/r4'
 import { language, t } from '../i18n'
 import { age, date } from '../i18n/format'
+import { diagnosisName } from '../patients/diagnosisName'
 import { readPrescription } from './document'
 import { Lines } from './Lines'
 
@@ -15,7 +16,7 @@ export function PrescriptionPaper({ document }: { document: Bundle }) {
       <h3>{rx.hospital} {t('paper.title')}</h3>
       <dl class="facts">
         <div><dt>{t('paper.patient')}</dt><dd><strong data-testid="rx-patient">{rx.patientName}</strong> {[gender, years].filter(Boolean).join(' · ')}</dd></div>
-        <div><dt>{t('paper.diagnosis')}</dt><dd data-testid="rx-diagnosis">{rx.diagnoses.join('; ')}</dd></div>
+        <div><dt>{t('paper.diagnosis')}</dt><dd data-testid="rx-diagnosis">{rx.diagnoses.map(diagnosisName).join('; ')}</dd></div>
         {rx.allergies.length > 0 && <div><dt>{t('paper.allergies')}</dt><dd><strong>{rx.allergies.join('; ')}</strong></dd></div>}
         <div><dt>{t('paper.doctor')}</dt><dd>{rx.doctor}</dd></div>
         {rx.authoredOn && <div><dt>{t('paper.date')}</dt><dd>{date(rx.authoredOn)}</dd></div>}

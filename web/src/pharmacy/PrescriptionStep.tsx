@@ -2,13 +2,14 @@
 
 import type { Condition, Encounter, MedicationRequest, Task } from 'fhir/r4'
 import { useMemo, useState } from 'preact/hooks'
-import { t } from '../i18n'
+import { language, t } from '../i18n'
 import { Button } from '../parts/Button'
 import { Refusal } from '../parts/Notice'
 import { useCommand } from '../parts/useCommand'
 import { useLive } from '../parts/useLive'
 import { newId } from '../server'
 import { AddLine } from './AddLine'
+import { readLines, type PrescriptionLine } from './document'
 import { DraftLines } from './DraftLines'
 import { orderState } from './order'
 import { groupOf, linesOf, redraft } from './prescription'
@@ -25,11 +26,12 @@ interface Props {
 
 export function PrescriptionStep({ encounter, doctor, diagnosis, open }: Props) {
   const written = useLive(['MedicationRequest', 'Task', 'Encounter'], async () => ({
-    lines: await linesOf(encounter.id!),
+    ...(await linesOf(encounter.id!)),
     orders: await ordersOfVisit(encounter.id!),
   }), [encounter.id])
   const fresh = useMemo(newId, [encounter.id, written.value?.orders.length])
-  const { lines = [], orders = [] } = written.value ?? {}
+  const { lines = [], medications = [], orders = [] } = written.value ?? {}
+  const inWords = (some: MedicationRequest[]) => readLines(some, medications, language.value)
   const drafts = lines.filter((one) => one.status === 'draft')
   const group = (drafts[0] && groupOf(drafts[0])) ?? fresh
   const canWrite = open && diagnosis !== undefined
@@ -38,9 +40,9 @@ export function PrescriptionStep({ encounter, doctor, diagnosis, open }: Props) 
       <h2 id="step-prescription">{t('rx.title')}</h2>
       <Refusal failure={written.failure} again={written.look} />
       {orders.map((order) => (
-        <Sent key={order.id} order={order} lines={lines} drafts={drafts} again={written.look} />
+        <Sent key={order.id} order={order} lines={lines} drafts={drafts} inWords={inWords} again={written.look} />
       ))}
-      <DraftLines lines={drafts} again={written.look} />
+      <DraftLines lines={inWords(drafts)} again={written.look} />
       {canWrite && (
         <AddLine context={{ encounter, doctor, group, diagnosis }} again={written.look}>
           {drafts.length > 0 && <Sign group={group} again={written.look} />}
@@ -69,10 +71,11 @@ interface SentProps {
   order: Task
   lines: MedicationRequest[]
   drafts: MedicationRequest[]
+  inWords: (lines: MedicationRequest[]) => PrescriptionLine[]
   again: () => void
 }
 
-function Sent({ order, lines, drafts, again }: SentProps) {
+function Sent({ order, lines, drafts, inWords, again }: SentProps) {
   const correcting = useCommand()
   const group = order.groupIdentifier?.value
   const own = lines.filter((one) => groupOf(one) === group && one.status !== 'draft')
@@ -82,7 +85,7 @@ function Sent({ order, lines, drafts, again }: SentProps) {
   }).then(again)
   return (
     <>
-      <SentOrder order={order} lines={own} />
+      <SentOrder order={order} lines={inWords(own)} />
       <Refusal failure={correcting.failure} />
       {returned && <Button busy={correcting.busy} testid="correct" onClick={correct}>{t('rx.correct')}</Button>}
     </>

@@ -1,6 +1,6 @@
 /** A signed prescription (a FHIR document Bundle) as the words a person reads. */
 
-import type { Bundle, Medication, MedicationDispense, MedicationRequest, Organization, Patient, Practitioner, Quantity } from 'fhir/r4'
+import type { Bundle, CodeableConcept, Medication, MedicationDispense, MedicationRequest, Organization, Patient, Practitioner, Quantity } from 'fhir/r4'
 import { conceptText, idOf, nameOf, resourcesOf } from '../fhir/read'
 import { unitIn } from './words'
 
@@ -24,7 +24,7 @@ export interface Prescription {
   doctor: string
   hospital: string
   authoredOn?: string
-  diagnoses: string[]
+  diagnoses: CodeableConcept[]
   allergies: string[]
   lines: PrescriptionLine[]
 }
@@ -42,15 +42,18 @@ export function readPrescription(document: Bundle, language: string): Prescripti
     hospital: named(resourcesOf(document, 'Organization'), language),
     authoredOn: first?.authoredOn ?? document.timestamp,
     diagnoses: conditions.length
-      ? conditions.map((one) => `${conceptText(one.code, language)} (${one.code?.coding?.[0]?.code ?? ''})`)
-      : (first?.reasonReference?.flatMap((one) => one.display ?? []) ?? []),
+      ? conditions.map((one) => one.code ?? {})
+      : (first?.reasonReference?.map((one) => ({ text: one.display })) ?? []),
     allergies: resourcesOf(document, 'AllergyIntolerance').map((one) => conceptText(one.code, language)),
-    lines: requests.map((one) => readLine(one, language, medicationOf(one, medications))),
+    lines: readLines(requests, medications, language),
   }
 }
 
-/** One line as words; `medication` where it is at hand, else the line's own display. */
-export function readLine(line: MedicationRequest, language: string, medication?: Medication): PrescriptionLine {
+/** The lines as words, each with its medicine where that is at hand. */
+export const readLines = (lines: MedicationRequest[], medications: Medication[], language: string): PrescriptionLine[] =>
+  lines.map((one) => readLine(one, language, medicationOf(one, medications)))
+
+function readLine(line: MedicationRequest, language: string, medication?: Medication): PrescriptionLine {
   const dosage = line.dosageInstruction?.[0]
   const ordered = line.dispenseRequest?.quantity ?? {}
   const name = medication ? medication.code : line.medicationCodeableConcept

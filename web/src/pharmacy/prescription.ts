@@ -13,11 +13,20 @@ export async function findMedicines(words: string): Promise<Medication[]> {
   return resourcesOf(await server.read<Bundle>(paths.search('Medication', query)), 'Medication')
 }
 
-/** All lines of a visit, whatever their state. */
-export async function linesOf(encounter: string): Promise<MedicationRequest[]> {
-  const query = { encounter: `Encounter/${encounter}`, _count: 50 }
-  return resourcesOf(await server.read<Bundle>(paths.search('MedicationRequest', query)), 'MedicationRequest')
+/** Lines of prescriptions, and the medicines they name. */
+export interface Written {
+  lines: MedicationRequest[]
+  medications: Medication[]
 }
+
+export async function written(query: paths.Query): Promise<Written> {
+  const asked = { ...query, _include: 'MedicationRequest:medication', _count: 50 }
+  const bundle = await server.read<Bundle>(paths.search('MedicationRequest', asked))
+  return { lines: resourcesOf(bundle, 'MedicationRequest'), medications: resourcesOf(bundle, 'Medication') }
+}
+
+/** All lines of a visit, whatever their state. */
+export const linesOf = (encounter: string): Promise<Written> => written({ encounter: `Encounter/${encounter}` })
 
 export const groupOf = (line: MedicationRequest): string | undefined => line.groupIdentifier?.value
 

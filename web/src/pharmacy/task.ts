@@ -1,10 +1,11 @@
 /** The order of a prescription as a Task: reviewed, released, claimed, dispensed, closed. */
 
-import type { Bundle, MedicationDispense, MedicationRequest, Parameters, ParametersParameter, Quantity, Task } from 'fhir/r4'
+import type { Bundle, MedicationDispense, Parameters, ParametersParameter, Quantity, Task } from 'fhir/r4'
 import { Failure } from '../fhir/failure'
 import * as paths from '../fhir/paths'
 import { idOf, parameter, parameters, resourcesOf } from '../fhir/read'
 import { server } from '../server'
+import { written, type Written } from './prescription'
 
 async function tasks(query: paths.Query): Promise<Task[]> {
   const bundle = await server.read<Bundle>(paths.search('Task', { _count: 100, ...query }))
@@ -23,13 +24,11 @@ export const order = (id: string): Promise<Task> => server.read<Task>(paths.reso
 /** The bytes the doctor signed, as the document they are. */
 export const signedDocument = (task: string): Promise<Bundle> => server.read<Bundle>(paths.signedDocument(task))
 
-/** The lines an order stands for. */
-export async function linesOfOrder(task: Task): Promise<MedicationRequest[]> {
+/** The lines an order stands for, with their medicines. */
+export async function linesOfOrder(task: Task): Promise<Written> {
   const references = [...(task.basedOn ?? []), ...(task.focus ? [task.focus] : [])]
   const ids = new Set(references.filter((one) => one.reference?.startsWith('MedicationRequest/')).map(idOf))
-  if (!ids.size) return []
-  const bundle = await server.read<Bundle>(paths.search('MedicationRequest', { _id: [...ids].join(',') }))
-  return resourcesOf(bundle, 'MedicationRequest')
+  return ids.size ? written({ _id: [...ids].join(',') }) : { lines: [], medications: [] }
 }
 
 const act = <T>(task: string, name: string, ...given: ParametersParameter[]): Promise<T> =>
