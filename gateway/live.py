@@ -2,15 +2,16 @@
 
 import asyncio
 import logging
-from collections import defaultdict
+from collections.abc import Iterable
 from contextlib import suppress
 
 import orjson
 from fastapi import APIRouter, WebSocket
 from fastapi.websockets import WebSocketDisconnect
 from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
+from redis.exceptions import RedisError
 
-from kernel import notify
 from kernel.auth.principal import Principal
 from kernel.auth.tokens import Verifier
 from kernel.failures import Failure
@@ -21,38 +22,67 @@ log = logging.getLogger(__name__)
 router = APIRouter()
 SIGN_IN_WITHIN = 10.0
 BACKLOG = 64
-RELAY = "live:*"
-
-Ears = defaultdict[str, set["asyncio.Queue[str]"]]
+AGAIN_AFTER = 1.0
+EVERYTHING = "*"
+"""The word that says: look at everything anew."""
+SILENT = "live:"
+"""A channel nobody speaks on: a subscription needs one."""
 
 
 class Relay:
-    """One subscription to all live words, shared by every open page of this process."""
+    """One subscription of this process, to just the channels that its open pages listen to."""
 
     def __init__(self, redis: "Redis") -> None:
         self._redis = redis
-        self._ears: Ears = defaultdict(set)
+        self._ears: dict[str, set[asyncio.Queue[str]]] = {}
+        self._pubsub: PubSub | None = None
 
     async def run(self) -> None:
-        """Carry each word to the pages it is meant for, until cancelled. After a loss every page looks anew."""
-        async for channel, word in notify.listen_all(self._redis, RELAY, every=5.0):
-            for ear in tuple(self._ears[channel]) if channel else self._everybody() if word else ():
-                _say(ear, word)
+        """Carry each word to the pages it is meant for, until cancelled. After a gap every page looks at everything."""
+        while True:
+            with suppress(RedisError, OSError):
+                async with self._redis.pubsub(ignore_subscribe_messages=True) as pubsub:
+                    await pubsub.subscribe(SILENT, *self._ears)
+                    self._pubsub = pubsub
+                    self._tell(self._everybody(), EVERYTHING)
+                    await self._carry(pubsub)
+            self._pubsub = None
+            await asyncio.sleep(AGAIN_AFTER)
+
+    async def join(self, ear: "asyncio.Queue[str]", channels: set[str]) -> None:
+        """Let a page hear these channels."""
+        fresh = [channel for channel in channels if channel not in self._ears]
+        for channel in channels:
+            self._ears.setdefault(channel, set()).add(ear)
+        with suppress(RedisError, OSError):
+            if fresh and self._pubsub:
+                await self._pubsub.subscribe(*fresh)
+                # Once Redis answers this, nothing that is committed from now on can pass the page by.
+                await self._redis.ping()
+
+    async def leave(self, ear: "asyncio.Queue[str]", channels: set[str]) -> None:
+        """A page was closed."""
+        for channel in channels:
+            self._ears[channel].discard(ear)
+        empty = [channel for channel in channels if not self._ears[channel]]
+        for channel in empty:
+            del self._ears[channel]
+        with suppress(RedisError, OSError):
+            if empty and self._pubsub:
+                await self._pubsub.unsubscribe(*empty)
+
+    async def _carry(self, pubsub: PubSub) -> None:
+        while True:
+            message = await pubsub.get_message(timeout=5.0)
+            if message:
+                self._tell(self._ears.get(message["channel"].decode(), ()), message["data"].decode())
 
     def _everybody(self) -> set["asyncio.Queue[str]"]:
         return {ear for ears in self._ears.values() for ear in ears}
 
-    def join(self, ear: "asyncio.Queue[str]", channels: set[str]) -> None:
-        """Let a page hear these channels."""
-        for channel in channels:
-            self._ears[channel].add(ear)
-
-    def leave(self, ear: "asyncio.Queue[str]", channels: set[str]) -> None:
-        """A page was closed."""
-        for channel in channels:
-            self._ears[channel].discard(ear)
-            if not self._ears[channel]:
-                del self._ears[channel]
+    def _tell(self, ears: Iterable["asyncio.Queue[str]"], word: str) -> None:
+        for ear in tuple(ears):
+            _say(ear, word)
 
 
 def channels_of(by: Principal) -> set[str]:
@@ -71,7 +101,7 @@ async def live(page: WebSocket) -> None:  # rule: guarded-routes because its fir
         return
     ear: asyncio.Queue[str] = asyncio.Queue(BACKLOG)
     channels = channels_of(by)
-    relay.join(ear, channels)
+    await relay.join(ear, channels)
     try:
         await page.send_text('{"ready":true}')
         listening = asyncio.create_task(_until_closed(page))
@@ -83,7 +113,7 @@ async def live(page: WebSocket) -> None:  # rule: guarded-routes because its fir
         with suppress(RuntimeError, WebSocketDisconnect):
             await page.close(4401)
     finally:
-        relay.leave(ear, channels)
+        await relay.leave(ear, channels)
 
 
 async def _signed_in(page: WebSocket, verifier: Verifier) -> Principal | None:
@@ -116,4 +146,4 @@ def _say(ear: "asyncio.Queue[str]", word: str) -> None:
     except asyncio.QueueFull:
         while not ear.empty():
             ear.get_nowait()
-        ear.put_nowait("*")
+        ear.put_nowait(EVERYTHING)

@@ -29,8 +29,9 @@ CLAIM = """
 select event_id, kind, body, attempts from flow.delivery_{room} where due_at <= $1
 order by due_at, event_id limit 1 for update skip locked
 """
-DONE = "delete from flow.delivery_{room} where event_id = $1"
-LATER = "update flow.delivery_{room} set attempts = attempts + 1, due_at = $2 where event_id = $1"
+THIS = "where consumer = '{room}' and event_id = $1"
+DONE = f"delete from flow.delivery_{{room}} {THIS}"  # noqa: S608 - the room's own name
+LATER = f"update flow.delivery_{{room}} set attempts = attempts + 1, due_at = $2 {THIS}"  # noqa: S608 - the same
 LONGEST_WAIT = timedelta(minutes=5)
 
 Handler = Callable[[Transaction, bytes], Awaitable[None]]

@@ -18,7 +18,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kernel import idempotency, notify
+from kernel import idempotency
 from kernel.auth.principal import Principal, Role
 from kernel.database import Transaction
 from kernel.failures import Failure, Fault, Forbidden, Invalid, NotAllowed, TooLarge, Unknown
@@ -77,7 +77,7 @@ class CommandRoute(APIRoute):
             async with room.database.transaction() as tx:
                 request.state.tx = tx
                 response = await _once(request, handle, tx=tx, by=by, body=body)
-            await notify.announce(room.redis, tx.words)
+            room.announcer.say(tx.words)
             return response
 
         return edge

@@ -16,6 +16,29 @@ def connect(url: str) -> "Redis":
     return Redis.from_url(url, socket_timeout=5, socket_connect_timeout=2, health_check_interval=15)
 
 
+class Announcer:
+    """Says words for a whole process: those of many requests travel together, and no request waits for them."""
+
+    def __init__(self, redis: "Redis") -> None:
+        self._redis = redis
+        self._words: dict[tuple[str, str], None] = {}
+        self._woken = asyncio.Event()
+
+    def say(self, words: Sequence[tuple[str, str]]) -> None:
+        """Say each (channel, word) soon, once."""
+        self._words.update(dict.fromkeys(words))
+        if self._words:
+            self._woken.set()
+
+    async def run(self) -> None:
+        """Speak until cancelled. While Redis is away words are dropped: whoever listens looks anew afterwards."""
+        while True:
+            await self._woken.wait()
+            self._woken.clear()
+            words, self._words = self._words, {}
+            await announce(self._redis, tuple(words))
+
+
 async def announce(redis: "Redis", words: Sequence[tuple[str, str]]) -> None:
     """Say each (channel, word) once; silence is allowed."""
     if not words:
@@ -40,18 +63,3 @@ async def listen(redis: "Redis", channels: Sequence[str], *, every: float = 1.0)
         except (RedisError, OSError):
             yield "", ""
             await asyncio.sleep(every)
-
-
-async def listen_all(redis: "Redis", pattern: str, *, every: float) -> AsyncIterator[tuple[str, str]]:
-    """Words on every channel that fits a pattern; ("", "*") after each gap in which words may have been lost."""
-    while True:
-        try:
-            async with redis.pubsub(ignore_subscribe_messages=True) as pubsub:
-                await pubsub.psubscribe(pattern)
-                yield "", "*"
-                while True:
-                    message = await pubsub.get_message(timeout=every)
-                    if message:
-                        yield message["channel"].decode(), message["data"].decode()
-        except (RedisError, OSError):
-            await asyncio.sleep(1.0)

@@ -38,6 +38,7 @@ class Room:
     ids: Ids
     database: Database
     redis: "Redis"
+    announcer: notify.Announcer
     verifier: Verifier
     closing: AsyncExitStack
 
@@ -75,7 +76,7 @@ def application(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             room = app.state.room = await open_room(name, settings, stack)
-            tasks = [asyncio.create_task(_kept_alive(work)) for work in start(app, room)]
+            tasks = [asyncio.create_task(_kept_alive(work)) for work in (room.announcer.run(), *start(app, room))]
             yield
             for task in tasks:
                 task.cancel()
@@ -97,7 +98,8 @@ async def open_room(name: str, settings: Settings, stack: AsyncExitStack) -> Roo
     redis = notify.connect(settings.redis_url)
     stack.push_async_callback(redis.aclose)
     verifier = Verifier(fetch_keys(settings), issuer=settings.issuer, clock=clock)
-    return Room(name, settings, clock, RandomIds(clock), database, redis, verifier, stack)
+    announcer = notify.Announcer(redis)
+    return Room(name, settings, clock, RandomIds(clock), database, redis, announcer, verifier, stack)
 
 
 async def _kept_alive(work: Coroutine[Any, Any, None]) -> None:

@@ -214,7 +214,7 @@ async def test_closing_is_not_lost_with_the_node(migrated: Settings) -> None:
     await finish(migrated, one)
     redis = notify.connect(migrated.redis_url)
     async with database_of("consult", migrated) as database, NodeClient(migrated.rtc_address) as client:
-        room = Room("consult", migrated, clock, CountedIds(), database, redis, None, None)  # type: ignore[arg-type]
+        room = Room("consult", migrated, clock, CountedIds(), database, redis, None, None, None)  # type: ignore[arg-type]
         consumer = Consumer("consult", database, redis, clock, handlers(room, client))
         while await consumer.deliver_one():
             pass
