@@ -12,9 +12,8 @@ from record.stored import Stored
 from record.visible import visible_to
 from services.pharmacy import fhir, store
 from services.pharmacy.failures import DraftSigned, DraftUnfit, NotTreating, SessionNotLive, VisitsMixed
+from services.pharmacy.policy import PACK
 from services.pharmacy.prescription import Visit
-
-LIVE = "in-progress"
 
 
 async def draft(
@@ -74,7 +73,7 @@ async def _fit(tx: Transaction, request: dict[str, Any], *, by: Principal) -> No
     standing = await store.order_of_group(tx, group)
     if standing is not None:
         standing.correctable(by=by.fhir_user, encounter=named)
-    elif visit.status != LIVE:
+    elif visit.status not in PACK["TELE-08"]["live"]:
         raise SessionNotLive(f"{named} is {visit.status}.")
 
 

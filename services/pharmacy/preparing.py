@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from kernel.auth.principal import Principal, Role
-from kernel.clock import local
 from kernel.database import Transaction
 from kernel.ids import Ids
 from record import read
@@ -22,8 +21,8 @@ from services.pharmacy.failures import (
     VisitsMixed,
 )
 from services.pharmacy.order import Order
+from services.pharmacy.policy import PACK
 from services.pharmacy.prescription import Case, expiry, judge
-from services.pharmacy.rules import RulePack, in_force
 from services.pharmacy.store import Prepared
 
 
@@ -32,7 +31,6 @@ class Examined:
     """Drafts that every rule of the day is content with, and what was looked at."""
 
     case: Case
-    pack: RulePack
     rules: tuple[str, ...]
     drafts: tuple[Stored, ...]
     encounter: Stored
@@ -75,11 +73,11 @@ async def prepare(tx: Transaction, group: str, *, by: Principal, ids: Ids, now: 
         document=document,
         digest=hashlib.sha256(document).hexdigest(),
         lines=examined.lines,
-        rule_pack=examined.pack.id,
-        rule_version=examined.pack.version,
+        rule_pack=PACK.id,
+        rule_version=PACK.version,
         rules=examined.rules,
         authored_at=authored_at,
-        expires_at=expiry(examined.case.lines, authored_at, examined.pack),
+        expires_at=expiry(examined.case.lines, authored_at, PACK),
     )
     await store.keep_prepared(tx, prepared)
     return prepared
@@ -109,10 +107,7 @@ async def examine(tx: Transaction, group: str, *, by: Principal, now: datetime) 
         authored_at=now,
         is_correction=standing is not None,
     )
-    pack = in_force(local(now).date())
-    return Examined(
-        case, pack, judge(case, pack), tuple(drafts), encounter, tuple(conditions), tuple(medications), standing
-    )
+    return Examined(case, judge(case, PACK), tuple(drafts), encounter, tuple(conditions), tuple(medications), standing)
 
 
 async def _drafts(tx: Transaction, group: str, *, by: Principal, now: datetime) -> list[Stored]:

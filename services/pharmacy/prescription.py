@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from kernel.clock import CHONGQING, local
 from kernel.failures import Failure
+from kernel.rules import DatedRule, RulePack
 from services.pharmacy.failures import (
     ControlledOnline,
     DirectionsVague,
@@ -26,7 +27,7 @@ from services.pharmacy.failures import (
     ValidityTooLong,
 )
 from services.pharmacy.order import is_amount
-from services.pharmacy.rules import RuleEntry, RulePack, Stage
+from services.pharmacy.policy import Stage, decided_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +80,10 @@ class Case:
 
 def judge(case: Case, pack: RulePack) -> tuple[str, ...]:
     """Ids of the rules that were asked and content. Raises the failures of all others, as one."""
-    asked = pack.at(Stage.PRESCRIBE)
+    asked = decided_at(Stage.PRESCRIBE, pack)
     broken = [failure for rule in asked for failure in CHECKS[rule.id](case, rule)]
     for failure in broken:
-        failure.diagnostics = f"{failure.diagnostics} Rule pack {pack.id} {pack.version}.".strip()
+        failure.diagnostics = f"{failure.diagnostics} Rule pack {pack.name}.".strip()
     if broken:
         broken[0].others = tuple(broken[1:])
         raise broken[0]
@@ -92,7 +93,7 @@ def judge(case: Case, pack: RulePack) -> tuple[str, ...]:
 def expiry(lines: Sequence[Line], authored_at: datetime, pack: RulePack) -> datetime:
     """When the prescription ends: with its day, or with the extension the doctor stated."""
     stated = [line.valid_until for line in lines if line.valid_until]
-    return min(stated) if stated else _end_of_day(authored_at, pack.rules["RX-01"].parameters["usual_days"])
+    return min(stated) if stated else _end_of_day(authored_at, pack["RX-01"]["usual_days"])
 
 
 def _end_of_day(authored_at: datetime, days: int) -> datetime:
@@ -104,42 +105,42 @@ def _place(line: Line, element: str) -> str:
     return f"MedicationRequest.where(id='{line.id}').{element}"
 
 
-def _follow_up(case: Case, rule: RuleEntry) -> Iterator[Failure]:
+def _follow_up(case: Case, rule: DatedRule) -> Iterator[Failure]:
     if not case.visit.is_follow_up:
         yield FollowUpUnconfirmed(case.visit.encounter)
 
 
-def _session(case: Case, rule: RuleEntry) -> Iterator[Failure]:
-    if case.visit.status not in rule.parameters["correcting" if case.is_correction else "live"]:
+def _session(case: Case, rule: DatedRule) -> Iterator[Failure]:
+    if case.visit.status not in rule["correcting" if case.is_correction else "live"]:
         yield SessionNotLive(f"{case.visit.encounter} is {case.visit.status}.")
 
 
-def _controlled(case: Case, rule: RuleEntry) -> Iterator[Failure]:
+def _controlled(case: Case, rule: DatedRule) -> Iterator[Failure]:
     for line in case.lines:
-        if line.medication and line.legal_class not in rule.parameters["allowed"]:
+        if line.medication and line.legal_class not in rule["allowed"]:
             yield ControlledOnline(line.medication, expression=_place(line, "medication"))
 
 
-def _never_online(case: Case, rule: RuleEntry) -> Iterator[Failure]:
+def _never_online(case: Case, rule: DatedRule) -> Iterator[Failure]:
     for line in case.lines:
-        if line.legal_class in rule.parameters["never"]:
+        if line.legal_class in rule["never"]:
             yield NeverOnline(line.medication, expression=_place(line, "medication"))
 
 
-def _validity(case: Case, rule: RuleEntry) -> Iterator[Failure]:
-    latest = _end_of_day(case.authored_at, rule.parameters["longest_days"])
+def _validity(case: Case, rule: DatedRule) -> Iterator[Failure]:
+    latest = _end_of_day(case.authored_at, rule["longest_days"])
     for line in case.lines:
         if line.valid_until and not case.authored_at < line.valid_until <= latest:
             yield ValidityTooLong(expression=_place(line, "dispenseRequest.validityPeriod"))
 
 
-def _number(case: Case, rule: RuleEntry) -> Iterator[Failure]:
-    if len(case.lines) > rule.parameters["most_medicines"]:
+def _number(case: Case, rule: DatedRule) -> Iterator[Failure]:
+    if len(case.lines) > rule["most_medicines"]:
         yield TooManyMedicines(f"It holds {len(case.lines)}.")
 
 
-def _supply(case: Case, rule: RuleEntry) -> Iterator[Failure]:
-    usual, longest = rule.parameters["usual_days"], rule.parameters["longest_days"]
+def _supply(case: Case, rule: DatedRule) -> Iterator[Failure]:
+    usual, longest = rule["usual_days"], rule["longest_days"]
     for line in case.lines:
         place = _place(line, "dispenseRequest.expectedSupplyDuration")
         if line.days is None or not is_amount(line.days):
@@ -148,14 +149,14 @@ def _supply(case: Case, rule: RuleEntry) -> Iterator[Failure]:
             yield SupplyTooLong(f"It lasts {line.days} days.", expression=place)
 
 
-def _form(case: Case, rule: RuleEntry) -> Iterator[Failure]:
+def _form(case: Case, rule: DatedRule) -> Iterator[Failure]:
     for line in case.lines:
         if not line.medication:
             yield NoMedicine(expression=_place(line, "medication"))
         if not line.conditions or not set(line.conditions) <= case.diagnoses:
             yield NoDiagnosis(expression=_place(line, "reasonReference"))
         yield from _dosage(line)
-        if _is_vague(line, rule.parameters["vague"]):
+        if _is_vague(line, rule["vague"]):
             yield DirectionsVague(expression=_place(line, "dosageInstruction"))
         if not is_amount(line.quantity) or not line.unit:
             yield NoQuantity(expression=_place(line, "dispenseRequest.quantity"))
@@ -175,7 +176,7 @@ def _is_vague(line: Line, vague: Sequence[str]) -> bool:
     return not any(said) or any("".join(word.split()).casefold() in text for word in vague for text in said)
 
 
-Check = Callable[[Case, RuleEntry], Iterator[Failure]]
+Check = Callable[[Case, DatedRule], Iterator[Failure]]
 
 CHECKS: Mapping[str, Check] = MappingProxyType(
     {

@@ -3,7 +3,6 @@
 from datetime import datetime
 
 from kernel.auth.principal import Principal
-from kernel.clock import local
 from kernel.database import Transaction
 from kernel.ids import Ids, derived
 from record import read
@@ -15,7 +14,7 @@ from services.pharmacy import fhir, pickup, store
 from services.pharmacy.advancing import advance, lines_of
 from services.pharmacy.failures import NotAPharmacy, NotReleased, OrderUnknown
 from services.pharmacy.order import Order, State
-from services.pharmacy.rules import Stage, in_force
+from services.pharmacy.policy import Stage
 
 
 async def choose_pharmacy(
@@ -61,8 +60,7 @@ async def _open_pharmacy(tx: Transaction, pharmacy: str, *, by: Principal) -> No
 async def _note(tx: Transaction, order: Order, *, by: Principal, ids: Ids, now: datetime) -> None:
     digest = await store.digest(tx, order.prescription)
     made = {"digest": digest, "by": by.fhir_user, "id": ids.new(), "now": now}
-    pack = in_force(local(now).date())
-    await store.decide(tx, order.prescription, Stage.RELEASE, "pass", pack=pack, **made)  # type: ignore[arg-type]
+    await store.decide(tx, order.prescription, Stage.RELEASE, "pass", **made)  # type: ignore[arg-type]
 
 
 async def _show_to(tx: Transaction, order: Order, pharmacy: str) -> None:

@@ -3,7 +3,6 @@
 from datetime import datetime
 
 from kernel.auth.principal import Principal
-from kernel.clock import local
 from kernel.database import Transaction
 from kernel.ids import Ids
 from record import write
@@ -14,7 +13,7 @@ from services.pharmacy.advancing import advance, lines_of
 from services.pharmacy.documents import fhir as documents
 from services.pharmacy.failures import DecisionUnknown
 from services.pharmacy.order import Order
-from services.pharmacy.rules import Stage, in_force
+from services.pharmacy.policy import Stage
 
 
 async def review(
@@ -37,9 +36,8 @@ async def review(
 
 async def _prove(tx: Transaction, order: Order, decision: str, *, by: Principal, ids: Ids, now: datetime) -> None:
     digest = await store.digest(tx, order.prescription)
-    pack = in_force(local(now).date())
     made = {"digest": digest, "by": by.fhir_user, "id": ids.new(), "now": now}
-    await store.decide(tx, order.prescription, Stage.REVIEW, decision, pack=pack, **made)  # type: ignore[arg-type]
+    await store.decide(tx, order.prescription, Stage.REVIEW, decision, **made)  # type: ignore[arg-type]
     lines = await lines_of(tx, order)
     body = documents.provenance(
         decision,

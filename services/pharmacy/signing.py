@@ -16,8 +16,8 @@ from services.pharmacy.advancing import advance, announce, end_lines, lines_of
 from services.pharmacy.documents import fhir as documents
 from services.pharmacy.failures import NotPrepared, PreparedStale
 from services.pharmacy.order import Fill, Order
+from services.pharmacy.policy import Stage
 from services.pharmacy.preparing import Examined, examine
-from services.pharmacy.rules import Stage
 from services.pharmacy.signature import FetchKey, Offered
 from services.pharmacy.store import Prepared
 
@@ -52,7 +52,7 @@ async def sign(
     order, task = await _submit(tx, examined, prepared, ids=ids, now=now)
     for stage in (Stage.PRESCRIBE, Stage.SIGN):
         made = {"digest": prepared.digest, "by": by.fhir_user, "id": ids.new(), "now": now}
-        await store.decide(tx, prepared.id, stage, "pass", pack=examined.pack, **made)  # type: ignore[arg-type]
+        await store.decide(tx, prepared.id, stage, "pass", **made)  # type: ignore[arg-type]
     provenance = await _prove(tx, order, lines, offered, prepared, by=by, now=now)
     await _show_to_reviewers(tx, order, examined, provenance, by=by, now=now)
     return Signed(task, lines, provenance)

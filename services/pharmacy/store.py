@@ -26,7 +26,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from kernel.database import Crossed, Transaction
 from services.pharmacy.failures import GroupTaken, OrderUnknown
 from services.pharmacy.order import EXPIRING, Fill, Order, State
-from services.pharmacy.rules import RulePack, Stage
+from services.pharmacy.policy import PACK, Stage, decided_at
 
 metadata = MetaData(schema="pharmacy")
 
@@ -197,15 +197,14 @@ async def decide(
     stage: Stage,
     outcome: str,
     *,
-    pack: RulePack,
     digest: str,
     by: str,
     id: str,
     now: datetime,
 ) -> None:
-    """Note a decision: on which bytes, by whom, and by which rules of which pack."""
-    rules = [rule.id for rule in pack.at(stage)]
-    named = {"rule_pack": pack.id, "rule_version": pack.version, "rules": rules, "digest": digest}
+    """Note a decision: on which bytes, by whom, and by which rules of the pack in force."""
+    rules = [rule.id for rule in decided_at(stage)]
+    named = {"rule_pack": PACK.id, "rule_version": PACK.version, "rules": rules, "digest": digest}
     row = {"id": id, "prescription": prescription, "stage": stage.value, "outcome": outcome, "by": by, "at": now}
     await tx.sql.execute(insert(decisions).values(**row, **named))
 

@@ -1,6 +1,6 @@
 """Each rule a prescription is held against, named by its id."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -8,11 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernel.failures import Failure
+from services.pharmacy.policy import PACK, Stage, decided_at
 from services.pharmacy.prescription import CHECKS, Case, expiry, judge
-from services.pharmacy.rules import NoRulesThatDay, Stage, in_force, packs, parsed
 from tests.pharmacy.orders import MIDNIGHT, NOON, after, case, line
-
-PACK = in_force(date(2026, 3, 2))
 
 
 def codes(of: Case) -> list[str]:
@@ -154,43 +152,8 @@ def test_an_extension_moves_the_end() -> None:
     assert expiry([line(valid_until=after(2)), line(valid_until=after(1)), line()], NOON, PACK) == after(1)
 
 
-def test_every_rule_of_every_pack_can_be_checked() -> None:
-    """A pack names no rule of prescribing that the code cannot decide, and every rule has a source."""
-    for pack in packs():
-        assert {rule.id for rule in pack.at(Stage.PRESCRIBE)} <= set(CHECKS)
-        assert all(rule.source for rule in pack.rules.values())
-
-
-def test_the_pack_of_the_day_decides() -> None:
-    """Of several packs the newest one begun by that day is in force, and a day before all of them has none."""
-    text = """
-    [[pack]]
-    id = "a"
-    jurisdiction = "CN"
-    version = "2"
-    valid_from = 2026-01-01
-    rule = {}
-    [[pack]]
-    id = "a"
-    jurisdiction = "CN"
-    version = "1"
-    valid_from = 2025-01-01
-    rule = {}
-    """
-    assert [pack.version for pack in parsed(text)] == ["1", "2"]
-    with pytest.raises(NoRulesThatDay):
-        in_force(date(2000, 1, 1))
-
-
-def test_an_unknown_severity_is_not_read() -> None:
-    """A rule that asks for something this room cannot do stops the start, not the patient."""
-    text = """
-    [[pack]]
-    id = "a"
-    jurisdiction = "CN"
-    version = "1"
-    valid_from = 2025-01-01
-    rule.RX-02 = { source = "s", stage = "prescribe", severity = "whisper" }
-    """
-    with pytest.raises(ValueError, match="whisper"):
-        parsed(text)
+def test_every_rule_can_be_checked() -> None:
+    """The pack names no rule of prescribing that the code cannot decide, each has a source, and all of them block."""
+    assert {rule.id for rule in decided_at(Stage.PRESCRIBE)} == set(CHECKS)
+    assert all(rule.source and rule.severity == "block" for rule in PACK.rules.values())
+    assert {rule["stage"] for rule in PACK.rules.values()} == set(Stage)

@@ -29,7 +29,7 @@ async def test_a_first_visit_is_refused_with_rule_and_source(migrated: Settings)
                     "text": "Confirm first that this visit follows up an earlier diagnosis "
                     "(TELE-01, 互联网诊疗管理办法 2018 art. 16).",
                 },
-                "diagnostics": f"{at.hospital.ref('Encounter', 'visit')} Rule pack cn-online-prescription 2026.1.",
+                "diagnostics": f"{at.hospital.ref('Encounter', 'visit')} Rule pack cn-online-prescription@2026.1.",
             }
         ],
     }
