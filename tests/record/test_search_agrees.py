@@ -125,7 +125,7 @@ def _reference(one: str, option: str) -> bool:
 def _string(one: str, option: Any) -> bool:
     modifier, text = option if isinstance(option, tuple) else ("", option)
     if modifier == "exact":
-        return one == text
+        return bool(one == text)
     plain, asked = words.plain(one), words.plain(text)
     return asked in plain if modifier == "contains" else plain.startswith(asked)
 
@@ -134,7 +134,7 @@ def _date(one: str, option: str) -> bool:
     prefix = option[:2] if option[:2].isalpha() else "eq"
     q, r = dates.read(option.removeprefix(prefix)), dates.read(one)
     inside = q.lo <= r.lo and r.hi <= q.hi
-    return {
+    holds: dict[str, bool] = {
         "eq": inside,
         "ne": not inside,
         "gt": r.hi > q.hi,
@@ -143,7 +143,8 @@ def _date(one: str, option: str) -> bool:
         "le": r.lo < q.lo or inside,
         "sa": r.lo >= q.hi,
         "eb": r.hi <= q.lo,
-    }[prefix]
+    }
+    return holds[prefix]
 
 
 def _actors(kind: str) -> Callable[[dict[str, Any]], list[Any]]:

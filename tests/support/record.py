@@ -1,13 +1,15 @@
 """A migrated record alone and rooms to ask it through: what the record's own tests stand on."""
 
 import asyncio
+import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import orjson
 from fastapi import APIRouter, FastAPI
@@ -18,7 +20,7 @@ from kernel.service import Room, application
 from kernel.settings import Settings
 from record.edge import open_record
 from tests.support.postgres import running_postgres
-from yuzhen import secret
+from yuzhen import embedded, secret
 from yuzhen.migrate import _roles_and_schemas, owner_url, upgrade
 from yuzhen.rooms import ROOT
 
@@ -32,7 +34,15 @@ async def migrate_record(settings: Settings) -> None:
 
 @contextmanager
 def migrated_record() -> Iterator[Settings]:
-    """Settings of a fresh record."""
+    """Settings of a fresh record, on PostgreSQL 15 when YUZHEN_TEST_POSTGRES names the folder of its programs."""
+    folder = os.environ.get("YUZHEN_TEST_POSTGRES")
+    programs = mock.patch.object(embedded, "postgres_program", lambda name: Path(folder or "") / name)
+    with programs if folder else nullcontext(), _fresh_record() as settings:
+        yield settings
+
+
+@contextmanager
+def _fresh_record() -> Iterator[Settings]:
     with tempfile.TemporaryDirectory(prefix="yz-") as folder:
         settings = Settings(state_folder=folder, log_level="WARNING")
         secret.ensure(settings.secrets, "page-cursor-key")
