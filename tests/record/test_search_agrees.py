@@ -1,7 +1,7 @@
 """Random searches against a plain reading of FHIR's rules in Python."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from kernel.database import Database, Transaction
 from kernel.settings import Settings
-from record import dates, words
+from record import dates
 from record.search import search
 from record.visible import Everything, OfClinics, OnlyPatient, Visible
 from record.write import create, create_many, update
+from tests.record.plain_reading import matches
 from tests.support.postgres import database_of
 
 NOW = datetime(2026, 11, 25, 8, tzinfo=UTC)
@@ -93,87 +94,6 @@ async def _roundabout(tx: Transaction, id_: str, appointment: dict[str, Any]) ->
     before = {**appointment, "status": "waitlist", "start": "2020-01-01T00:00:00Z", "serviceType": [{"coding": CODES}]}
     await create(tx, before, id=id_, now=NOW)
     await update(tx, appointment, id=id_, now=NOW, expected=1)
-
-
-# The plain reading
-
-
-def matches(resource: dict[str, Any], name: str, value: str) -> bool:
-    """Whether FHIR's rules, read plainly, let a resource match one parameter."""
-    code, _, modifier = name.partition(":")
-    found = VALUES[resource["resourceType"], code](resource)
-    if modifier == "missing":
-        return (not found) is (value == "true")
-    options = value.split(",")
-    if modifier == "not":
-        return not any(_token(one, option) for one in found for option in options)
-    compare = KINDS[code]
-    return any(compare(one, option if not modifier else (modifier, option)) for one in found for option in options)
-
-
-def _token(one: dict[str, str], option: str) -> bool:
-    system, bar, code = option.rpartition("|")
-    if not bar:
-        return one.get("code") == code
-    return one.get("system", "") == system and (not code or one.get("code") == code)
-
-
-def _reference(one: str, option: str) -> bool:
-    return one in {option, f"Patient/{option}", f"Practitioner/{option}"}
-
-
-def _string(one: str, option: Any) -> bool:
-    modifier, text = option if isinstance(option, tuple) else ("", option)
-    if modifier == "exact":
-        return bool(one == text)
-    plain, asked = words.plain(one), words.plain(text)
-    return asked in plain if modifier == "contains" else plain.startswith(asked)
-
-
-def _date(one: str, option: str) -> bool:
-    prefix = option[:2] if option[:2].isalpha() else "eq"
-    q, r = dates.read(option.removeprefix(prefix)), dates.read(one)
-    inside = q.lo <= r.lo and r.hi <= q.hi
-    holds: dict[str, bool] = {
-        "eq": inside,
-        "ne": not inside,
-        "gt": r.hi > q.hi,
-        "lt": r.lo < q.lo,
-        "ge": r.hi > q.hi or inside,
-        "le": r.lo < q.lo or inside,
-        "sa": r.lo >= q.hi,
-        "eb": r.hi <= q.lo,
-    }
-    return holds[prefix]
-
-
-def _actors(kind: str) -> Callable[[dict[str, Any]], list[Any]]:
-    def find(resource: dict[str, Any]) -> list[Any]:
-        actors = [one["actor"]["reference"] for one in resource["participant"]]
-        return [actor for actor in actors if actor.startswith(kind)]
-
-    return find
-
-
-VALUES: dict[tuple[str, str], Callable[[dict[str, Any]], list[Any]]] = {
-    ("Appointment", "patient"): _actors("Patient/"),
-    ("Appointment", "practitioner"): _actors("Practitioner/"),
-    ("Appointment", "actor"): _actors(""),
-    ("Appointment", "status"): lambda r: [{"code": r["status"]}],
-    ("Appointment", "service-type"): lambda r: [c for one in r.get("serviceType", []) for c in one["coding"]],
-    ("Appointment", "date"): lambda r: [r["start"]] if "start" in r else [],
-    ("Patient", "name"): lambda r: [name["text"] for name in r.get("name", [])],
-    ("Patient", "gender"): lambda r: [{"code": r["gender"]}],
-    ("Patient", "birthdate"): lambda r: [r["birthDate"]] if "birthDate" in r else [],
-}
-KINDS: dict[str, Callable[[Any, Any], bool]] = {
-    **dict.fromkeys(("patient", "practitioner", "actor"), _reference),
-    **dict.fromkeys(("status", "service-type", "gender"), _token),
-    **dict.fromkeys(("date", "birthdate"), _date),
-    "name": _string,
-}
-
-# Random searches
 
 
 def _listed(values: Sequence[str]) -> st.SearchStrategy[str]:
