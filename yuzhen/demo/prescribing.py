@@ -2,10 +2,12 @@
 
 import base64
 import hashlib
+from datetime import timedelta
 
 from joserfc import jws
 from joserfc.jwk import ECKey
 
+from kernel.clock import local
 from yuzhen.demo.api import Resource, every, out
 from yuzhen.demo.visit import StepFailed, Visit
 
@@ -45,6 +47,8 @@ def line(visit: Visit, medicament: Resource, group: str, *, reason: str | None) 
             }
         ],
         "dispenseRequest": {
+            # Stated by the doctor, so that a visit shortly before midnight can still be filled (RX-01).
+            "validityPeriod": {"end": (local(visit.clock.now()) + timedelta(days=1)).date().isoformat()},
             "quantity": {"value": 7, "unit": "片", "system": UCUM, "code": "{tablet}"},
             "expectedSupplyDuration": {"value": 7, "unit": "天", "system": UCUM, "code": "d"},
         },
