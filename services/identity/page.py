@@ -30,7 +30,7 @@ body{margin:0;display:grid;place-items:center;min-height:100vh;background:light-
 main{box-sizing:border-box;width:min(26rem,100vw);padding:2rem;background:light-dark(#fff,#182425);border-radius:.75rem}
 h1{margin:0 0 .25rem;font-size:1.6rem;color:light-dark(#0b5d5e,#7fd4d2)}
 label{display:block;margin-top:1rem}
-input{box-sizing:border-box;width:100%;min-height:3rem;font:inherit;padding:.5rem;
+input{box-sizing:border-box;width:100%;min-height:3.4rem;font:inherit;padding:.5rem;
 border:1px solid #5c7173;border-radius:.4rem}
 button{margin-top:1.5rem;width:100%;min-height:3.4rem;font:inherit;font-weight:600;border:0;border-radius:.4rem;
 background:#0b6e6e;color:#fff}
