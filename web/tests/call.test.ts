@@ -220,6 +220,13 @@ describe('call', () => {
     expect(join).toHaveBeenCalledOnce()
   })
 
+  it('leaves without a word when another window of the same person has taken the place', async () => {
+    const { call, left, live } = world()
+    await live()
+    await call.leave({ keepPlace: true })
+    expect([call.state.value, left]).toEqual(['ended', []])
+  })
+
   it('gives the place back when the person left while the room was answering', async () => {
     let answer: (joined: { participant: string; sdp: string }) => void = () => undefined
     const left: string[] = []

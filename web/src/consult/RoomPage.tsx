@@ -90,7 +90,19 @@ function useCall(encounter: string, over: boolean): Call {
       leave()
     }
   }, [call, over])
+  useOneWindow(call, encounter)
   return call
+}
+
+/** A person is in the room once: who enters in a second window leaves the first, or both would fight for the place. */
+function useOneWindow(call: Call, encounter: string): void {
+  const joined = call.state.value === 'connecting'
+  useEffect(() => {
+    const others = new BroadcastChannel(`room-${encounter}`)
+    if (joined) others.postMessage('entered')
+    others.onmessage = () => void call.leave({ keepPlace: true })
+    return () => others.close()
+  }, [call, encounter, joined])
 }
 
 /** The visit is made a moment after the call: ask again each second until it is there. */

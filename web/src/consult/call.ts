@@ -62,14 +62,14 @@ export class Call {
     this.enable()
   }
 
-  /** Out of the room for good. */
-  async leave(): Promise<void> {
+  /** Out of the room for good. `keepPlace`: the person's place there is already taken by another window of theirs. */
+  async leave({ keepPlace = false } = {}): Promise<void> {
     if (this.state.value === 'ended') return
     this.state.value = 'ended'
     stopTracks(this.local.value)
     this.local.value = null
     this.letGo()
-    await this.tellGone()
+    if (!keepPlace) await this.tellGone()
   }
 
   /** The person may have joined before the browser was allowed to use the camera: then the tracks follow now. */
