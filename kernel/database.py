@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from kernel.failures import Busy, Conflict, Fault
+from kernel.failures import Busy, Conflict, Failure, Fault, Invalid
 
 PLAIN_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 
@@ -38,6 +38,12 @@ class Crossed(Conflict):
     """Two changes crossed and yours was undone. Send it again."""
 
     code = "crossed"
+
+
+class TextUnusable(Invalid):
+    """A text holds a character that cannot be kept. Leave it out and send the request again."""
+
+    code = "text-unusable"
 
 
 class CommitRefused(Fault):
@@ -141,8 +147,10 @@ def _named_failures() -> Iterator[None]:
         raise _named(direct) or direct from direct
 
 
-def _named(error: BaseException | None) -> Busy | Conflict | None:
+def _named(error: BaseException | None) -> Failure | None:
     match error:
+        case asyncpg.CharacterNotInRepertoireError() | asyncpg.UntranslatableCharacterError():
+            return TextUnusable()
         case asyncpg.QueryCanceledError() | TimeoutError():
             return TookTooLong()
         case asyncpg.DeadlockDetectedError() | asyncpg.SerializationError():

@@ -5,6 +5,7 @@ import socket
 from pathlib import Path
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from kernel import telemetry
 from kernel.settings import Settings
@@ -12,6 +13,9 @@ from yuzhen.certificate import ensure_certificate
 from yuzhen.rooms import application
 
 BACKLOG = 1024
+LARGEST_HEADER = 64 * 1024
+LARGEST_READ = 256 * 1024
+"""One read of the event loop may bring the end of a header and much of a body."""
 
 
 def listen(settings: Settings, room: str) -> socket.socket:
@@ -31,7 +35,7 @@ def serve(room: str, settings: Settings, sock: socket.socket) -> None:
     config = uvicorn.Config(
         application(room, settings),
         loop="uvloop",
-        http="httptools",
+        http=BoundedHeaders,
         ws="websockets-sansio",
         lifespan="on",
         log_config=None,
@@ -43,6 +47,32 @@ def serve(room: str, settings: Settings, sock: socket.socket) -> None:
         ssl_keyfile=str(tls.key) if tls else None,
     )
     uvicorn.Server(config).run(sockets=[sock])
+
+
+class BoundedHeaders(HttpToolsProtocol):
+    """A connection whose request header has a bound; the parser itself would collect one without end."""
+
+    _header = 0
+    _in_header = True
+
+    def on_message_begin(self) -> None:
+        """A request begins, and with it its header."""
+        self._header, self._in_header = 0, True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """What follows is body, which has a bound of its own."""
+        self._in_header = False
+        super().on_headers_complete()
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came; too many of them in a header end the connection."""
+        if self._in_header:
+            self._header += len(data)
+            if self._header > LARGEST_HEADER + LARGEST_READ:
+                self.send_400_response("The header of this request is too large.")
+                return
+        super().data_received(data)
 
 
 def _tcp(host: str, port: int) -> socket.socket:

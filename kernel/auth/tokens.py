@@ -115,7 +115,7 @@ def _principal(claims: dict[str, Any], *, issuer: str) -> Principal:
             token_id=str(claims["jti"]),
             expires_at=datetime.fromtimestamp(int(claims["exp"]), UTC),
         )
-    except (KeyError, ValueError, TypeError) as wrong:
+    except (KeyError, ValueError, TypeError, OverflowError, OSError) as wrong:
         raise TokenWrong from wrong
 
 

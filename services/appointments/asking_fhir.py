@@ -1,7 +1,8 @@
 """What an operation's parameters ask for, as the use cases need it; what is missing is named."""
 
+import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from kernel.failures import Invalid
@@ -11,6 +12,7 @@ from services.appointments.failures import QuestionIncomplete, SlotUnknown
 from services.appointments.wish import Wish
 
 Parameters = Mapping[str, Any]
+PLAIN = re.compile(r"[A-Za-z]+/[A-Za-z0-9\-.]{1,64}")
 
 
 class ParameterUnusable(Invalid):
@@ -130,7 +132,7 @@ def _references(given: Parameters, name: str, type_: str) -> list[str]:
         text = value.get("reference", "") if isinstance(value, dict) else str(value)
         for one in text.split(","):
             plain = one if "/" in one else f"{type_}/{one}"
-            if not plain.startswith(f"{type_}/") or plain.count("/") != 1:
+            if not plain.startswith(f"{type_}/") or not PLAIN.fullmatch(plain):
                 raise ParameterUnusable(f"{name} is a reference to a {type_}.")
             found.append(plain)
     return found
@@ -141,11 +143,11 @@ def _instant(given: Parameters, name: str) -> datetime:
         raise QuestionIncomplete(f"Say from when until when: {name} is missing.")
     try:
         at = datetime.fromisoformat(str(given[name]).replace(" ", "+"))
-    except ValueError:
+        if at.tzinfo is not None:
+            return at.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise ParameterUnusable(f"{name} is an instant such as 2026-11-25T08:00:00+08:00.") from None
-    if at.tzinfo is None:
-        raise ParameterUnusable(f"{name} needs its time zone.")
-    return at
+    raise ParameterUnusable(f"{name} needs its time zone.")
 
 
 def _visit(given: Parameters) -> Visit | None:
@@ -160,6 +162,6 @@ def _visit(given: Parameters) -> Visit | None:
 
 def _count(given: Parameters) -> int:
     text = str(given.get("_count", "50"))
-    if not text.isdigit():
+    if not (text.isascii() and text.isdigit() and len(text) <= 6):
         raise ParameterUnusable("_count is a whole number.")
     return int(text)

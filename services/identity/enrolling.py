@@ -1,16 +1,21 @@
 """A doctor or pharmacist enrols the key that signs for them alone (RX-16, SIG-01); its private part stays theirs."""
 
+import re
 from datetime import datetime
 from typing import Any
 
 import orjson
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
+from sqlalchemy import RowMapping
 
 from kernel.auth.principal import Principal
 from kernel.database import Transaction
 from services.identity import store
 from services.identity.failures import KeyTaken, KeyUnknown, KeyUnreadable, NotYourKey
+
+THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}")
+"""SHA-256 in base64url, as RFC 7638 names a key."""
 
 
 async def enrol(tx: Transaction, jwk: Any, *, by: Principal, now: datetime) -> dict[str, Any]:
@@ -26,9 +31,7 @@ async def enrol(tx: Transaction, jwk: Any, *, by: Principal, now: datetime) -> d
 
 async def shown(tx: Transaction, kid: str) -> dict[str, Any]:
     """A key as anyone who verifies a signature needs it. Raises KeyUnknown."""
-    row = await store.key(tx, kid)
-    if row is None:
-        raise KeyUnknown
+    row = await _known(tx, kid)
     return {
         "kid": row["kid"],
         "jwk": orjson.loads(row["jwk"]),
@@ -40,12 +43,17 @@ async def shown(tx: Transaction, kid: str) -> dict[str, Any]:
 
 async def revoke(tx: Transaction, kid: str, *, by: Principal, now: datetime) -> None:
     """End a key: what it signed before stays signed, nothing more may be."""
-    row = await store.key(tx, kid)
-    if row is None:
-        raise KeyUnknown
+    row = await _known(tx, kid)
     if row["login"] != by.account:
         raise NotYourKey
     await store.revoke_key(tx, kid, now=now)
+
+
+async def _known(tx: Transaction, kid: str) -> RowMapping:
+    row = await store.key(tx, kid) if THUMBPRINT.fullmatch(kid) else None
+    if row is None:
+        raise KeyUnknown
+    return row
 
 
 def _public(jwk: Any) -> ECKey:

@@ -223,7 +223,9 @@ def _page(grant: Grant, *, language: str, problem: str, status: int, login: str 
 
 
 async def _form(request: Request) -> Mapping[str, str]:
-    return {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
+    return {
+        name: value for name, value in (await request.form()).items() if isinstance(value, str) and "\0" not in value
+    }
 
 
 async def _object(request: Request) -> Mapping[str, Any]:
