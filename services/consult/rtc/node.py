@@ -129,6 +129,9 @@ class Node:
                 await writer.drain()
         except (EOFError, OSError, FrameTooLarge, DecodeError):
             log.info("a command stream has ended")
+        except asyncio.CancelledError:
+            # The node stops. Streams of Python 3.11 cannot bear a cancelled task and would log a fault.
+            log.info("command streams end with the node")
         finally:
             self._streams.discard(writer)
             writer.close()
