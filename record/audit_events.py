@@ -1,6 +1,6 @@
 """Audit rows as FHIR AuditEvents, read and searched like any resource (https://profiles.ihe.net/ITI/BALP/).
 
-A patient sees the accesses to the own record; administrators and systems see all, references only.
+A patient sees the accesses to the own record, systems see all; nobody else sees any.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from record.search import SECONDS_AT_MOST, Page, Position
 from record.splice import instant
 from record.sql import Arguments, instant_condition
 from record.stored import Stored
-from record.visible import DirectoryOnly, Everything, OnlyPatient, Visible
+from record.visible import Everything, OnlyPatient, Visible
 
 COLUMNS = (
     "a.id, a.at, a.account, a.role, a.fhir_user, a.action, a.interaction, a.type, a.entity, a.version, a.patient,"
@@ -79,7 +79,7 @@ async def search_events(
 
 def _seen(visible: Visible, arguments: Arguments) -> str:
     match visible:
-        case Everything() | DirectoryOnly():
+        case Everything():
             return "true"
         case OnlyPatient(patient):
             return f"a.patient = {arguments.add(patient)}"

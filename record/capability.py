@@ -19,6 +19,9 @@ from record.splice import instant
 FHIR_VERSION = "4.0.1"
 PLACE = re.compile(r"/fhir/(?P<type>[A-Z][A-Za-z]+)?(?P<rest>.*)")
 OPERATION = re.compile(r"\$([a-z][a-z\-]*)$")
+TYPE_PART = re.compile(r"\{type:\w+\}")
+SERVED = "x-fhir-types"
+"""Under this name a route over several types lists those for which it offers something."""
 ID = r"/\{\w+(:\w+)?\}"
 INTERACTIONS = (
     ("GET", "", "search-type"),
@@ -93,10 +96,12 @@ def statement(rooms: Iterable[RoomCapability], *, base: str, now: datetime) -> d
 
 
 def _paths(routes: Sequence[BaseRoute]) -> Iterator[tuple[str, set[str]]]:
+    """Every path and its methods; a route over several types once for each of them."""
     for context in iter_route_contexts(routes):
         route = context.original_route
-        if isinstance(route, APIRoute) and not (route.openapi_extra or {}).get("x-not-offered"):
-            yield route.path, set(route.methods or ())
+        if isinstance(route, APIRoute):
+            for type_ in (route.openapi_extra or {}).get(SERVED, [""]):
+                yield TYPE_PART.sub(type_, route.path), set(route.methods or ())
 
 
 def _interactions(methods: set[str], rest: str) -> Iterator[str]:

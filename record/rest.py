@@ -1,29 +1,29 @@
 """The FHIR routes of a room: for each type it owns, the interactions that are offered (https://hl7.org/fhir/R4/http.html)."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from starlette.convertors import Convertor, register_url_convertor
 
-from kernel.auth.principal import Principal
-from kernel.http import CommandRoute, ReadRoute, allow
+from kernel.auth.principal import Principal, Role
+from kernel.failures import Forbidden
+from kernel.http import CommandRoute, ReadRoute
 from record import changing, reading
 from record.answers import fhir
-from record.capability import capability_of, statement
+from record.capability import SERVED, capability_of, statement
 from record.changing import Create, Delete, NotOffered, Update
-from record.edge import base_of, room_of
-from record.ownership import KEPT_APART, TypeRules, owned_by
+from record.edge import asker, base_of, room_of
+from record.ownership import KEPT_APART, owned_by, types
 from record.validation import prepare
 
 __all__ = ["Create", "Delete", "NotOffered", "Update", "fhir_routes"]
 
 
-class ResourceId(Convertor[str]):
-    """A FHIR id in an address; `$operation`, `_search` and `_history` are none."""
-
-    regex = r"[A-Za-z0-9\-.]{1,64}"
+class Name(Convertor[str]):
+    """A part of an address that is taken as it stands."""
 
     def convert(self, value: str) -> str:
         return value
@@ -32,7 +32,41 @@ class ResourceId(Convertor[str]):
         return value
 
 
+class ResourceId(Name):
+    """A FHIR id in an address; `$operation`, `_search` and `_history` are none."""
+
+    regex = r"[A-Za-z0-9\-.]{1,64}"
+
+
 register_url_convertor("fhirid", ResourceId())
+
+
+@dataclass(frozen=True, slots=True)
+class Cases:
+    """A room's own ways of changing its types."""
+
+    creates: Mapping[str, Create]
+    updates: Mapping[str, Update]
+    deletes: Mapping[str, Delete]
+
+
+async def _reader(request: Request) -> Principal:
+    return _one_of(request, types()[request.path_params["type"]].readers)
+
+
+async def _writer(request: Request) -> Principal:
+    return _one_of(request, types()[request.path_params["type"]].writers)
+
+
+def _one_of(request: Request, roles: Collection[Role]) -> Principal:
+    by = asker(request)
+    if by.role not in roles:
+        raise Forbidden
+    return by
+
+
+MayRead = Annotated[Principal, Depends(_reader)]
+MayWrite = Annotated[Principal, Depends(_writer)]
 
 
 def fhir_routes(
@@ -46,78 +80,101 @@ def fhir_routes(
 
     Made before the process forks: the validators of the room's types are compiled here.
     """
-    prepare([*(rules.type for rules in owned_by(room)), "Parameters"])
-    routers = [_metadata()]
-    for rules in owned_by(room):
-        routers.append(_reading_routes(rules))
-        if rules.writers:
-            cases = (creates or {}).get(rules.type), (updates or {}).get(rules.type), (deletes or {}).get(rules.type)
-            routers.append(_changing_routes(rules, *cases))
-    return routers
+    mine = [rules.type for rules in owned_by(room)]
+    prepare([*mine, "Parameters"])
+    return [
+        _metadata(),
+        _reading_routes(_Place(room, "read", mine)),
+        _history_routes(_Place(room, "kept", [type_ for type_ in mine if type_ not in KEPT_APART])),
+        _changing_routes(
+            _Place(room, "written", [type_ for type_ in mine if types()[type_].writers]),
+            Cases(creates or {}, updates or {}, deletes or {}),
+        ),
+    ]
 
 
-def _reading_routes(rules: TypeRules) -> APIRouter:
-    router = APIRouter(route_class=ReadRoute)
-    type_, path, may_read = rules.type, f"/fhir/{rules.type}", Depends(allow(*rules.readers))
+class _Place:
+    """The addresses `/fhir/Type` of some types as one route: a room's dozen types cost one comparison, not a dozen."""
 
-    @router.api_route(f"{path}", methods=["GET", "HEAD"])
-    async def search(request: Request, by: Annotated[Principal, may_read]) -> Response:
+    def __init__(self, room: str, purpose: str, listed: Sequence[str]) -> None:
+        self.types = listed
+        name = f"{purpose}_by_{room}"
+        register_url_convertor(name, type("Type", (Name,), {"regex": "|".join(listed)})())
+        self.path = f"/fhir/{{type:{name}}}"
+
+    def marks(self, cases: Mapping[str, object] | None = None) -> dict[str, list[str]]:
+        """The types for which a route offers something, for the CapabilityStatement."""
+        refused = [type_ for type_, case in (cases or {}).items() if isinstance(case, NotOffered)]
+        return {SERVED: [type_ for type_ in self.types if type_ not in refused]}
+
+
+def _reading_routes(place: _Place) -> APIRouter:
+    router, marks = APIRouter(route_class=ReadRoute), place.marks()
+
+    @router.api_route(f"{place.path}/{{id:fhirid}}", methods=["GET", "HEAD"], openapi_extra=marks)
+    async def read(request: Request, by: MayRead) -> Response:
+        type_, id_ = _named(request, "type", "id")
+        return await reading.answer_read(request, type_, id_, by)
+
+    @router.api_route(f"{place.path}", methods=["GET", "HEAD"], openapi_extra=marks)
+    async def search(request: Request, by: MayRead) -> Response:
+        (type_,) = _named(request, "type")
         return await reading.answer_search(request, type_, by)
 
-    @router.post(f"{path}/_search")
-    async def search_by_form(request: Request, by: Annotated[Principal, may_read]) -> Response:
+    @router.post(f"{place.path}/_search", openapi_extra=marks)
+    async def search_by_form(request: Request, by: MayRead) -> Response:
+        (type_,) = _named(request, "type")
         return await reading.answer_search(request, type_, by)
 
-    @router.api_route(f"{path}/{{id:fhirid}}", methods=["GET", "HEAD"])
-    async def read(request: Request, by: Annotated[Principal, may_read]) -> Response:
-        return await reading.answer_read(request, type_, request.path_params["id"], by)
-
-    if type_ not in KEPT_APART:
-        _history_routes(router, rules)
     return router
 
 
-def _history_routes(router: APIRouter, rules: TypeRules) -> None:
-    type_, path, may_read = rules.type, f"/fhir/{rules.type}", Depends(allow(*rules.readers))
+def _history_routes(place: _Place) -> APIRouter:
+    router, marks = APIRouter(route_class=ReadRoute), place.marks()
 
-    @router.api_route(f"{path}/_history", methods=["GET", "HEAD"])
-    async def history_of_type(request: Request, by: Annotated[Principal, may_read]) -> Response:
+    @router.api_route(f"{place.path}/_history", methods=["GET", "HEAD"], openapi_extra=marks)
+    async def history_of_type(request: Request, by: MayRead) -> Response:
+        (type_,) = _named(request, "type")
         return await reading.answer_type_history(request, type_, by)
 
-    @router.api_route(f"{path}/{{id:fhirid}}/_history", methods=["GET", "HEAD"])
-    async def history(request: Request, by: Annotated[Principal, may_read]) -> Response:
-        return await reading.answer_history(request, type_, request.path_params["id"], by)
+    @router.api_route(f"{place.path}/{{id:fhirid}}/_history", methods=["GET", "HEAD"], openapi_extra=marks)
+    async def history(request: Request, by: MayRead) -> Response:
+        type_, id_ = _named(request, "type", "id")
+        return await reading.answer_history(request, type_, id_, by)
 
-    @router.api_route(f"{path}/{{id:fhirid}}/_history/{{version:fhirid}}", methods=["GET", "HEAD"])
-    async def vread(request: Request, by: Annotated[Principal, may_read]) -> Response:
-        ids = request.path_params
-        return await reading.answer_vread(request, type_, ids["id"], ids["version"], by)
-
-
-def _changing_routes(
-    rules: TypeRules, creating: Create | None, updating: Update | None, deleting: Delete | None
-) -> APIRouter:
-    router = APIRouter(route_class=CommandRoute)
-    type_, path, may_write = rules.type, f"/fhir/{rules.type}", Depends(allow(*rules.writers))
-
-    @router.post(f"{path}", openapi_extra=_mark(creating))
-    async def create(request: Request, by: Annotated[Principal, may_write]) -> Response:
-        return await changing.answer_create(request, type_, by, creating)
-
-    @router.put(f"{path}/{{id:fhirid}}", openapi_extra=_mark(updating))
-    async def update(request: Request, by: Annotated[Principal, may_write]) -> Response:
-        return await changing.answer_update(request, type_, request.path_params["id"], by, updating)
-
-    @router.delete(f"{path}/{{id:fhirid}}", openapi_extra=_mark(deleting))
-    async def delete(request: Request, by: Annotated[Principal, may_write]) -> Response:
-        return await changing.answer_delete(request, type_, request.path_params["id"], by, deleting)
+    @router.api_route(
+        f"{place.path}/{{id:fhirid}}/_history/{{version:fhirid}}", methods=["GET", "HEAD"], openapi_extra=marks
+    )
+    async def vread(request: Request, by: MayRead) -> Response:
+        type_, id_, version = _named(request, "type", "id", "version")
+        return await reading.answer_vread(request, type_, id_, version, by)
 
     return router
 
 
-def _mark(case: object) -> dict[str, bool]:
-    """A route that only says what to use instead does not count as a capability."""
-    return {"x-not-offered": isinstance(case, NotOffered)}
+def _changing_routes(place: _Place, cases: Cases) -> APIRouter:
+    router = APIRouter(route_class=CommandRoute)
+
+    @router.post(f"{place.path}", openapi_extra=place.marks(cases.creates))
+    async def create(request: Request, by: MayWrite) -> Response:
+        (type_,) = _named(request, "type")
+        return await changing.answer_create(request, type_, by, cases.creates.get(type_))
+
+    @router.put(f"{place.path}/{{id:fhirid}}", openapi_extra=place.marks(cases.updates))
+    async def update(request: Request, by: MayWrite) -> Response:
+        type_, id_ = _named(request, "type", "id")
+        return await changing.answer_update(request, type_, id_, by, cases.updates.get(type_))
+
+    @router.delete(f"{place.path}/{{id:fhirid}}", openapi_extra=place.marks(cases.deletes))
+    async def delete(request: Request, by: MayWrite) -> Response:
+        type_, id_ = _named(request, "type", "id")
+        return await changing.answer_delete(request, type_, id_, by, cases.deletes.get(type_))
+
+    return router
+
+
+def _named(request: Request, *names: str) -> tuple[str, ...]:
+    return tuple(request.path_params[name] for name in names)
 
 
 def _metadata() -> APIRouter:

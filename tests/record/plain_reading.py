@@ -1,4 +1,4 @@
-"""FHIR's search rules read plainly in Python, for a handful of parameters: what the record's answers are held against."""
+"""FHIR's search rules read plainly in Python: what the record's answers are held against."""
 
 from collections.abc import Callable
 from typing import Any
