@@ -60,9 +60,9 @@ async def _measured(platform: Platform, options: argparse.Namespace) -> bool:
     print(report.heading("CPU and time of a request", LOAD_COLUMNS))
     for load in LOADS:
         print(report.load_line(load, runs[load]))
-    print(report.heading("Where the CPU goes, ms for each answer", PROCESS_COLUMNS))
+    print(report.heading("Where the CPU goes, ms for each answer", PARTS_COLUMNS))
     for load in LOADS:
-        print(report.process_line(load, runs[load]), flush=True)
+        print(report.parts_line(load, runs[load]), flush=True)
     await _beside_bare(platform, people, runs[BOOK], options)
     sound = await _raced(platform, people, options)
     if options.profile is not None:
@@ -74,7 +74,7 @@ LOAD_COLUMNS = (
     "request | asked: goal / first landing, ms | gateway + room CPU, ms | of these | its SQL, ms | answers/s "
     "| p50 / p99 ms | wrong"
 )
-PROCESS_COLUMNS = (
+PARTS_COLUMNS = (
     "request | gateway | room | room's SQL | consult with SQL | PostgreSQL's own | Valkey | other rooms | client "
     "| cores used by others"
 )

@@ -36,7 +36,7 @@ def _verdict(own: float, load: Load) -> str:
     return "goal" if own <= load.goal else "first landing" if own <= load.first_landing else "over"
 
 
-def process_line(load: Load, runs: Sequence[Run]) -> str:
+def parts_line(load: Load, runs: Sequence[Run]) -> str:
     """One load: milliseconds of CPU for each answer, by process."""
     all_runs = list(runs)
     named = {"gateway", load.room, f"{load.room} sql", "consult", "consult sql", "postgres", "valkey", "client"}
