@@ -8,6 +8,8 @@ from tests.journeys import accessibility
 from tests.journeys.browser import PATIENCE_MS, Window
 
 LOUD_ENOUGH = 0.01
+A_MOMENT, A_WHILE = 40, 200
+"""How often to listen, 20 times a second; the fake microphone beeps about twice a second."""
 A_NUMBER = re.compile(r"^\d+$")
 FRAMES = 15
 SOON = """(times) => times
@@ -23,13 +25,13 @@ SEE = """async (video, [frames, patience]) => {
   while (shown() < first + frames && performance.now() < end) await pause()
   return shown() - first
 }"""
-HEAR = """async (video, loudEnough) => {
+HEAR = """async (video, [loudEnough, looks]) => {
   const context = new AudioContext()
   const ear = context.createAnalyser()
   context.createMediaStreamSource(video.srcObject).connect(ear)
   const wave = new Float32Array(ear.fftSize)
   let loudest = 0
-  for (let look = 0; look < 200 && loudest < loudEnough; look += 1) {
+  for (let look = 0; look < looks && loudest < loudEnough; look += 1) {
     await new Promise((done) => setTimeout(done, 50))
     ear.getFloatTimeDomainData(wave)
     loudest = Math.max(loudest, ...wave.map(Math.abs))
@@ -85,7 +87,22 @@ class InTheRoom(Person):
         """The other's picture moves and the other's microphone is heard."""
         other = self.window.at("remote-video")
         assert other.evaluate(SEE, [FRAMES, PATIENCE_MS]) >= FRAMES
-        assert other.evaluate(HEAR, LOUD_ENOUGH) >= LOUD_ENOUGH
+        assert other.evaluate(HEAR, [LOUD_ENOUGH, A_WHILE]) >= LOUD_ENOUGH
+
+    def mutes(self) -> None:
+        """What is said in the room from now on is nobody's to hear."""
+        self.window.press("mute")
+        expect(self.window.at("mute")).to_have_attribute("aria-pressed", "true")
+
+    def unmutes(self) -> None:
+        """Speak again."""
+        self.window.press("mute")
+        expect(self.window.at("mute")).to_have_attribute("aria-pressed", "false")
+
+    def hears_nothing(self) -> None:
+        """The other is mute, once what was on its way has arrived."""
+        self.page.wait_for_timeout(500)
+        assert self.window.at("remote-video").evaluate(HEAR, [LOUD_ENOUGH, A_MOMENT]) < LOUD_ENOUGH
 
     def says(self, words: str) -> None:
         """Write to the other."""

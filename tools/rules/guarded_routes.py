@@ -1,7 +1,7 @@
 """guarded-routes: every route knows who asks before its code runs.
 
 A route that forgets its guard is open to everybody who can reach the port, and nothing else would notice. Routers use
-ReadRoute or CommandRoute, and each route names the principals it lets through in a parameter (`by: MayBook`).
+ReadRoute, OwnReadRoute or CommandRoute, and each route names the principals it lets through in a parameter (`by: MayBook`).
 """
 
 import ast
@@ -15,7 +15,7 @@ NAME = "guarded-routes"
 ROOMS = ("kernel", "record", "services", "gateway")
 VERBS = {"get", "post", "put", "patch", "delete", "head", "options", "api_route", "route", "websocket"}
 BY_HAND = {"add_api_route", "add_api_websocket_route"}
-GUARDING = {"ReadRoute", "CommandRoute"}
+GUARDING = {"ReadRoute", "OwnReadRoute", "CommandRoute"}
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -77,7 +77,7 @@ def _fault(call: ast.Call, function: Function | None, *, bare: set[str], guards:
     if "websocket" in last(call.func):
         return "a web socket passes no route class: say in an excuse how it knows who asks"
     if dotted(call.func).rpartition(".")[0] in bare:
-        return "its router asks nobody's name: give it route_class=ReadRoute or CommandRoute"
+        return "its router asks nobody's name: give it route_class=ReadRoute, OwnReadRoute or CommandRoute"
     if function is None:
         return "name the route's function here, so that its guard can be seen"
     if not any(_is_guard(a.annotation, guards) for a in (*function.args.args, *function.args.kwonlyargs)):
