@@ -1,3 +1,6 @@
+import base64
+import hashlib
+import hmac
 import socket
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -6,7 +9,7 @@ import aiohttp
 import orjson
 import pytest
 from joserfc import jwt
-from joserfc.jwk import ECKey, OctKey
+from joserfc.jwk import ECKey
 from yarl import URL
 
 from kernel.auth.principal import Principal, Role
@@ -149,6 +152,13 @@ async def test_an_endless_header_is_refused(platform: Platform) -> None:
     assert b"200" not in answered
 
 
+def with_public_key_as_secret(claims: dict[str, object], public: bytes) -> str:
+    """The classic forgery: HS256 with the published key as the shared secret."""
+    parts = [base64.urlsafe_b64encode(orjson.dumps(part)).rstrip(b"=") for part in ({"alg": "HS256"}, claims)]
+    seal = hmac.new(public, b".".join(parts), hashlib.sha256).digest()
+    return b".".join([*parts, base64.urlsafe_b64encode(seal).rstrip(b"=")]).decode()
+
+
 def tokens(platform: Platform) -> dict[str, str]:
     """Tokens that are not ours to give, or not any more."""
     key, issuer, now = load_key(platform.settings), platform.settings.issuer, SystemClock().now()
@@ -156,15 +166,13 @@ def tokens(platform: Platform) -> dict[str, str]:
         **{"iss": issuer, "aud": "yuzhen", "sub": "patient-001", "role": "patient", "jti": "x"},
         **{"fhirUser": "Patient/patient-001", "iat": 1, "exp": int(now.timestamp()) + 600},
     }
-    public = key.as_pem(private=False)
+    stranger, public = ECKey.generate_key("P-256", {"kid": str(key.kid)}), key.as_pem(private=False)
     return {
         "expired": issue(principal(timedelta(seconds=-1)), key=key, issuer=issuer, issued_at=now),
         "another issuer": issue(principal(timedelta(hours=1)), key=key, issuer="https://x", issued_at=now),
-        "another key": issue(
-            principal(timedelta(hours=1)), key=ECKey.generate_key("P-256"), issuer=issuer, issued_at=now
-        ),
+        "another key": issue(principal(timedelta(hours=1)), key=stranger, issuer=issuer, issued_at=now),
         "another audience": jwt.encode({"alg": "ES256"}, {**claims, "aud": "else"}, key, algorithms=["ES256"]),
-        "public key as secret": jwt.encode({"alg": "HS256"}, claims, OctKey.import_key(public), algorithms=["HS256"]),
+        "public key as secret": with_public_key_as_secret(claims, public),
         "without signature": "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZG1pbiJ9.",
         "unknown role": jwt.encode({"alg": "ES256"}, {**claims, "role": "god"}, key, algorithms=["ES256"]),
         "end of time": jwt.encode({"alg": "ES256"}, {**claims, "exp": 10**30}, key, algorithms=["ES256"]),
