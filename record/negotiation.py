@@ -94,9 +94,9 @@ def _preferences(request: Request) -> list[str]:
 
 
 def expected_version(request: Request) -> int | None:
-    """The version an If-Match demands, or None without one. Raises PreconditionUnreadable."""
+    """The version an If-Match demands, or None without one and for `*`. Raises PreconditionUnreadable."""
     header = request.headers.get("if-match")
-    if header is None:
+    if header is None or header.strip() == "*":
         return None
     etag = ETAG.fullmatch(header.strip())
     if etag is None:

@@ -43,6 +43,8 @@ class Path:
 
     steps: tuple[Step, ...]
     type: str
+    systems: tuple[str, ...] = ()
+    """The systems a bare code at the end of the walk belongs to."""
 
     def values(self, resource: dict[str, Any]) -> list[Any]:
         """What the walk finds, in order."""
@@ -119,4 +121,5 @@ def _elements(walk: Path, name: str) -> Iterator[Path]:
     """The element of that name; for a choice such as `value`, each type it may take."""
     for spelt, element in definitions.elements().get(walk.type, {}).items():
         if name in {spelt, element.get("choice")}:
-            yield Path((*walk.steps, Step(spelt)), element["type"])
+            systems = tuple(element.get("codes", ())) if element["type"] == "code" else ()
+            yield Path((*walk.steps, Step(spelt)), element["type"], systems)

@@ -9,6 +9,7 @@ from enum import StrEnum
 from record import dates, definitions, keys, words
 from record.dates import END, Range
 from record.failures import ModifierUnknown, ParameterUnknown, SearchTooLarge, ValueUnreadable
+from record.ownership import KEPT_APART
 from record.parameters import SEARCHES, Kind, Parameter, parameters
 
 USUAL_COUNT = 50
@@ -197,6 +198,8 @@ class _Reading:
 
     def _take_revinclude(self, value: str) -> None:
         include = _include(value, "_revinclude")
+        if self._type in KEPT_APART:
+            raise ParameterUnknown(f"Nothing comes along with an {self._type}.")
         if include.target not in {None, self._type}:
             raise ValueUnreadable(f"_revinclude must point at {self._type}.")
         self._revincludes.append(include)
@@ -221,7 +224,8 @@ class _Reading:
             case (Kind.DATE, ""):
                 return Dates(parameter, _ranges(value, parameter.code, self._now))
             case (Kind.TOKEN, "" | "not"):
-                return AnyKey(parameter, tuple(values), negated=modifier == "not")
+                forms = tuple(_without_implied(parameter, one) for one in values)
+                return AnyKey(parameter, forms, negated=modifier == "not")
             case (Kind.TOKEN, "text") if parameter.text:
                 return Words(parameter.number, Match.CONTAINS, tuple(values))
             case (Kind.URI, ""):
@@ -249,6 +253,13 @@ def _values(text: str, code: str) -> list[str]:
     if not all(values):
         raise ValueUnreadable(f"'{code}' lists an empty value.")
     return values
+
+
+def _without_implied(parameter: Parameter, value: str) -> str:
+    """A bare code's system is implied by its element, so a search may name it as well (#token in HL7's page)."""
+    system, bar, code = value.rpartition("|")
+    implied = bar and all(system in path.systems for path in parameter.paths)
+    return code if implied and code else value
 
 
 def _boolean(value: str, code: str) -> bool:
@@ -296,7 +307,8 @@ def _widened(range_: Range, now: datetime) -> Range:
 def _include(value: str, name: str) -> Include:
     type_, _, rest = value.partition(":")
     code, _, target = rest.partition(":")
-    parameter = parameters(type_).get(code) if type_ in SEARCHES else None
+    offered = type_ in SEARCHES and type_ not in KEPT_APART
+    parameter = parameters(type_).get(code) if offered else None
     if parameter is None or parameter.kind is not Kind.REFERENCE:
         raise ParameterUnknown(f"{name} must name a reference parameter, such as Appointment:patient.")
     return Include(parameter, target or None)

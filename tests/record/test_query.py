@@ -45,6 +45,7 @@ def one(type_: str, name: str, value: str) -> object:
         ("_include", "Slot:schedule", ValueUnreadable),
         ("_include", "Appointment:status", ParameterUnknown),
         ("_revinclude", "Encounter:appointment:Patient", ValueUnreadable),
+        ("_revinclude", "AuditEvent:patient", ParameterUnknown),
         ("_summary", "count", ParameterUnknown),
         ("status", ",".join("a" * 201), SearchTooLarge),
     ],
@@ -105,6 +106,22 @@ def test_a_bare_id_stands_for_each_type_it_may_be() -> None:
             pytest.fail(str(other))
     with pytest.raises(ValueUnreadable):
         one("Provenance", "target", "1")
+
+
+def test_a_bare_code_may_be_asked_with_the_system_it_implies() -> None:
+    """A status named with HL7's own system is the same status; with another system it is none."""
+    match one("Slot", "status", "http://hl7.org/fhir/slotstatus|free,other|free"):
+        case AnyKey(forms=("free", "other|free")):
+            pass
+        case other:
+            pytest.fail(str(other))
+
+
+def test_nothing_comes_along_with_the_audit() -> None:
+    """Audit rows are no resources of the record: neither include is offered there."""
+    for name, value in (("_include", "AuditEvent:patient"), ("_revinclude", "Appointment:patient")):
+        with pytest.raises(ParameterUnknown):
+            parse("AuditEvent", [(name, value)], now=NOW)
 
 
 def test_a_backslash_keeps_a_comma() -> None:
