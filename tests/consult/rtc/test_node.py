@@ -220,7 +220,7 @@ def test_control_addresses_are_read() -> None:
         *(Left("a", "b", reason) for reason in LeftReason),
         Load(1, 2, 3, 4, 5, 6),
     ],
-    ids=repr,
+    ids=lambda event: type(event).__name__,
 )
 def test_events_survive_the_stream(event: Event) -> None:
     """What is told is what is heard."""
