@@ -66,8 +66,8 @@ async def grant(tx: Transaction, account: Account, request: Request, *, now: dat
 
 async def redeem(
     tx: Transaction, *, code: str, client_id: str, redirect_uri: str, verifier: str, family: str, now: datetime
-) -> SignedIn:
-    """Turn a code into a sign-in. Raises GrantSpent."""
+) -> SignedIn | GrantSpent:
+    """Turn a code into a sign-in. A refusal is returned, not raised, so that the code is spent all the same."""
     row = await store.take_code(tx, digest(code))
     right = (
         row is not None
@@ -77,7 +77,7 @@ async def redeem(
         and proves(verifier, row["challenge"])
     )
     if row is None or not right:
-        raise GrantSpent
+        return GrantSpent()
     return await _signed_in(tx, row["login"], family=family, now=now)
 
 

@@ -1,3 +1,4 @@
+import asyncio
 import base64
 import hashlib
 import re
@@ -164,7 +165,7 @@ async def test_hostile_words_stay_words(browser: Browser) -> None:
 
 async def test_a_signing_key_is_enrolled_with_the_password(browser: Browser, platform: Platform) -> None:
     """A doctor's public key is kept under its thumbprint; without the password, or with a private part, it is not."""
-    key, doctor = ECKey.generate_key("P-256"), platform.token("doctor-020")
+    key, doctor = ECKey.generate_key("P-256"), await asyncio.to_thread(platform.token, "doctor-020")
     public = key.as_dict(private=False)
     status, kept = await browser.keys("POST", doctor, body={"jwk": public, "password": browser.password})
     assert (status, kept["kid"], kept["holder"]) == (201, key.thumbprint(), "Practitioner/doctor-020")
@@ -182,11 +183,13 @@ async def test_a_signing_key_has_one_holder(browser: Browser, platform: Platform
     """Nobody enrols or revokes another's key; patients have none; a revoked key stays known as revoked."""
     public = ECKey.generate_key("P-256").as_dict(private=False)
     body = {"jwk": public, "password": browser.password}
-    one, other = platform.token("doctor-021"), platform.token("doctor-022")
+    one, other, patient = [
+        await asyncio.to_thread(platform.token, login) for login in ("doctor-021", "doctor-022", "patient-017")
+    ]
     _, kept = await browser.keys("POST", one, body=body)
     assert (await browser.keys("POST", other, body=body))[0] == 409
     assert (await browser.keys("DELETE", other, f"/{kept['kid']}"))[0] == 403
-    assert (await browser.keys("POST", platform.token("patient-017"), body=body))[0] == 403
+    assert (await browser.keys("POST", patient, body=body))[0] == 403
     assert (await browser.keys("DELETE", one, f"/{kept['kid']}"))[0] == 204
     _, shown = await browser.keys("GET", other, f"/{kept['kid']}")
     assert shown["revokedAt"]

@@ -71,8 +71,8 @@ class Person:
         """Nothing on this page shuts anybody out, and nothing went wrong on the way to it."""
         if picture:
             self.window.picture(picture)
-        assert not accessibility.faults(self.window)
-        assert not self.window.complaints
+        wrong = [*self.window.complaints, *accessibility.faults(self.window)]
+        assert not wrong, "\n".join(wrong)
 
 
 class InTheRoom(Person):
