@@ -1,7 +1,8 @@
 """guarded-routes: every route knows who asks before its code runs.
 
 A route that forgets its guard is open to everybody who can reach the port, and nothing else would notice. Routers use
-ReadRoute, OwnReadRoute or CommandRoute, and each route names the principals it lets through in a parameter (`by: MayBook`).
+ReadRoute, OwnReadRoute or CommandRoute, and each route names
+the principals it lets through in a parameter (`by: MayBook`).
 """
 
 import ast
