@@ -28,6 +28,8 @@ class Disturbed:
 
     code: int
     said: str
+    token: str
+    """The patient's access token."""
     acknowledged: Mapping[str, str]
     """Reference -> name, of everything the platform had acknowledged."""
 
@@ -38,7 +40,7 @@ class Disturbed:
     @property
     def ending(self) -> str:
         """Why it stopped, in a line."""
-        return " ".join(self.said.strip().rpartition("└")[2].partition("┘")[2].split())[:200] or "passed"
+        return " ".join(self.said.rpartition("┘")[2].partition("Look at")[0].split()) or "passed"
 
 
 def killing(part: str) -> Fault:
@@ -57,6 +59,7 @@ def flushing(platform: Platform) -> None:
 def disturbed(platform: Platform, fault: Fault, *, after_step: int, pause: float) -> Disturbed:
     """Play a visit; after so many steps and a pause in seconds, let the fault happen."""
     lines: list[str] = []
+    token = platform.token("patient-001")
     with platform.start("demo") as demo:
         assert demo.stdout is not None
         fallen: threading.Timer | None = None
@@ -70,13 +73,12 @@ def disturbed(platform: Platform, fault: Fault, *, after_step: int, pause: float
         raise AssertionError(f"the visit ended before step {after_step}: {''.join(lines)}")
     fallen.join()
     said = "".join(lines)
-    return Disturbed(code, said, {f"{type_}/{id_}": type_ for type_, id_ in KEPT.findall(said)})
+    return Disturbed(code, said, token, {f"{type_}/{id_}": type_ for type_, id_ in KEPT.findall(said)})
 
 
 def lost(platform: Platform, visit: Disturbed) -> list[str]:
     """What the visit's patient was told is kept, and is not found."""
-    token = platform.token("patient-001")
-    return [one for one in visit.acknowledged if _status(platform, f"/fhir/{one}", token) != 200]
+    return [one for one in visit.acknowledged if _status(platform, f"/fhir/{one}", visit.token) != 200]
 
 
 def _status(platform: Platform, path: str, token: str) -> int:

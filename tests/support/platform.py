@@ -21,10 +21,12 @@ import pytest
 from kernel.settings import Settings
 from yuzhen.embedded import dying_with_parent
 from yuzhen.token import token
+from yuzhen.up import ready
 
 READY_WITHIN = 120.0
 STOPPED_WITHIN = 30.0
-CHILDREN = ("postgres", "valkey", "rtc", "gateway", "identity", "patients", "appointments", "consult", "pharmacy")
+GONE_WITHIN = 2.0
+"""What was killed needs a moment to be gone."""
 YUZHEN = (str(Path(sys.executable).with_name("yuzhen")),)
 
 
@@ -83,6 +85,10 @@ class Platform:
         """Which process each part is now; 0 while it is down."""
         lines = (self.settings.state / "pids").read_text().splitlines()
         return {name: int(pid) for name, pid in (line.split() for line in lines)}
+
+    def is_ready(self) -> bool:
+        """Whether every room can work, by the gateway's word."""
+        return ready(self.settings)
 
     def kill(self, part: str) -> None:
         """Kill one part without warning, once it is up."""
@@ -171,7 +177,9 @@ def _stop(platform: Platform) -> None:
     platform.supervisor.send_signal(signal.SIGINT)
     with contextlib.suppress(subprocess.TimeoutExpired):
         platform.supervisor.wait(STOPPED_WITHIN)
-    left = processes_of(platform)
+    deadline = time.monotonic() + GONE_WITHIN
+    while (left := processes_of(platform)) and time.monotonic() < deadline:
+        time.sleep(0.05)
     for pid in left:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
