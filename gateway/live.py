@@ -42,8 +42,10 @@ class Relay:
         while True:
             with suppress(RedisError, OSError):
                 async with self._redis.pubsub(ignore_subscribe_messages=True) as pubsub:
-                    await pubsub.subscribe(SILENT, *self._ears)
+                    await pubsub.subscribe(SILENT)
+                    # From here on a page that joins subscribes for itself; those that came before are caught up.
                     self._pubsub = pubsub
+                    await pubsub.subscribe(SILENT, *self._ears)
                     self._tell(self._everybody(), EVERYTHING)
                     await self._carry(pubsub)
             self._pubsub = None
