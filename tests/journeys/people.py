@@ -64,7 +64,8 @@ class Person:
     def signs_out(self) -> None:
         """Leave the desk to the next person; what was just being read is let go."""
         with self.window.weathering_a_storm():
-            self.window.press("sign-out")
+            with self.page.expect_navigation():
+                self.window.press("sign-out")
             expect(self.window.at("sign-in")).to_be_visible()
 
     def can_use_this_page(self, picture: str = "") -> None:
