@@ -54,6 +54,11 @@ class Platform:
         finally:
             await connection.close()
 
+    async def gather_statistics(self) -> None:
+        """What the server would do by itself within a minute: know how many rows there are of what."""
+        async with self.admin() as admin:
+            await admin.execute("analyze", timeout=120)
+
     async def count_statements(self, on: bool) -> None:
         """Have the server keep, or stop keeping, how often and how long each statement runs."""
         async with self.admin() as admin:

@@ -52,6 +52,17 @@ def parts_line(load: Load, runs: Sequence[Run]) -> str:
     return f"| {load.name} | {shown} | {strangers:.2f} |"
 
 
+def quiet_or_not(runs: Iterable[Sequence[Run]]) -> str:
+    """Whether the machine was ours alone, in words."""
+    strangers = median([run for some in runs for run in some], lambda r: r.spent.elsewhere / r.seconds)
+    if strangers <= ENOUGH_OTHERS:
+        return ""
+    return (
+        f"\n**Other programs used {strangers:.2f} cores meanwhile (median): rates are lower than the platform's own,"
+        " latencies and CPU higher. Repeat on a quiet machine.**"
+    )
+
+
 def booking_lines(runs: Sequence[Run], bare: Ceiling) -> Iterable[str]:
     """The platform beside bare PostgreSQL."""
     rates = sorted(r.rate for r in runs)
