@@ -19,6 +19,8 @@ from tests.prove import record_plans
 from tests.support.platform import Platform, Wish, later, running_platform
 
 CHANCE = random.Random(20261125)  # noqa: S311 - moments of a fault, the same in each run
+IN_A_ROW = 18
+"""The clinic that never closes has 18 times an hour."""
 Line = tuple[str, str, str, bool]
 """What is proven, what is asked, what was measured, and whether it holds."""
 
@@ -27,7 +29,7 @@ def main() -> int:
     """Print every line; 1 when one does not hold."""
     print("| proof | asked | measured | holds |\n| --- | --- | --- | --- |", flush=True)
     sound = True
-    for prove in (_starts, _days, _faults, _races, _plans):
+    for prove in (_starts, _days, _row, _faults, _races, _plans):
         for what, asked, measured, holds in prove():
             sound = sound and holds
             print(f"| {what} | {asked} | {measured} | {'yes' if holds else '**no**'} |", flush=True)
@@ -73,6 +75,14 @@ def _days() -> Iterator[Line]:
         here, there = stack.enter_context(network.wire())
         wish = Wish(host=network.HERE, media_address=network.HERE, inside=here, demo_inside=there)
         yield _visit("media over a wire from another machine", stack.enter_context(running_platform(wish)))
+
+
+def _row() -> Iterator[Line]:
+    """Visits until nearly every time of the coming hour is taken: what is listed grows, and is still found."""
+    with running_platform() as platform:
+        played = [platform.demo().returncode for _ in range(IN_A_ROW)]
+    passed = sum(code == 0 for code in played)
+    yield "visits in a row on one folder", f"exit 0 {IN_A_ROW} times", f"{passed} passed", passed == IN_A_ROW
 
 
 def _faults() -> Iterator[Line]:
