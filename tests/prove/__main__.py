@@ -101,8 +101,8 @@ def _faults() -> Iterator[Line]:
 def _races() -> Iterator[Line]:
     """Sixteen callers through the gateway."""
     with running_bench() as platform:
+        people = city(platform.settings)
         for what, rounds, places in (("16 callers, 1 free time", 100, 1), ("16 callers, 16 free times", 10, 16)):
-            people = city(platform.settings)
             done = uvloop.run(race(platform, people, rounds=rounds, places=places))
             asked = f"{places} x 201 in each of {rounds} rounds, else 409 slot-taken, no deadlock"
             measured = f"{dict(done.answers)}, {done.odd_rounds} odd rounds, {done.deadlocks} deadlocks"
