@@ -72,6 +72,7 @@ class Database:
 
     def __init__(self, url: str, *, room: str, size: int = 8) -> None:
         self.room = room
+        self._size = size
         self._engine: AsyncEngine = create_async_engine(
             url,
             isolation_level="AUTOCOMMIT",
@@ -107,13 +108,15 @@ class Database:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[tuple[AsyncConnection, "asyncpg.Connection[asyncpg.Record]"]]:
-        async with self._engine.connect() as connection:
-            proxy = await connection.get_raw_connection()
-            raw = proxy.driver_connection
-            if raw is None or raw.is_closed():
+        # After a restart of the database every pooled connection is dead, and knows it.
+        for _ in range(self._size + 1):
+            async with self._engine.connect() as connection:
+                raw = (await connection.get_raw_connection()).driver_connection
+                if raw is not None and not raw.is_closed():
+                    yield connection, raw
+                    return
                 await connection.invalidate()
-                raise DatabaseAway
-            yield connection, raw
+        raise DatabaseAway
 
     async def close(self) -> None:
         await self._engine.dispose()
@@ -142,8 +145,9 @@ def _named_failures() -> Iterator[None]:
     try:
         yield
     except DBAPIError as wrapped:
-        raise _named(wrapped.orig.__cause__ if wrapped.orig else None) or wrapped from wrapped
-    except (PoolTimeout, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as direct:
+        away = DatabaseAway() if wrapped.connection_invalidated else None
+        raise _named(wrapped.orig.__cause__ if wrapped.orig else None) or away or wrapped from wrapped
+    except (PoolTimeout, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as direct:
         raise _named(direct) or direct from direct
 
 
@@ -162,6 +166,7 @@ def _named(error: BaseException | None) -> Failure | None:
             | asyncpg.OperatorInterventionError()
             | asyncpg.InsufficientResourcesError()
             | asyncpg.InterfaceError()
+            | asyncpg.InternalClientError()
         ):
             return DatabaseAway()
     return None

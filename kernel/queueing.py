@@ -4,18 +4,25 @@ What is due stands in PostgreSQL; Celery's beat only says "look now", so a lost 
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from celery import Celery
+from celery.beat import EmbeddedService
+from celery.signals import worker_ready
 
 from kernel import notify
 from kernel.database import Transaction
 from kernel.service import Room, open_room
 from kernel.settings import Settings
+from kernel.telemetry import place_of
+
+log = logging.getLogger(__name__)
 
 Work = Callable[[Transaction, Room], Awaitable[None]]
 
@@ -92,6 +99,19 @@ def _task(one: Job, settings: Settings, worker: list[Worker]) -> Callable[[], An
     def shell() -> None:
         if not worker:
             worker.append(Worker(settings))
-        worker[0].run(one)
+        try:
+            worker[0].run(one)
+        except Exception as wrong:
+            # Its next turn comes anyway, and the error's own text may quote a patient's data.
+            log.error("job %s failed: %s", one.name, place_of(wrong))
 
     return shell
+
+
+def run_beat_with(schedule: Path) -> None:
+    """Let a worker's beat be a thread of it: as a process of its own it would outlive a killed worker."""
+
+    @worker_ready.connect(weak=False)
+    def begin(sender: Any, **_: object) -> None:
+        beat: Any = EmbeddedService(sender.app, thread=True, schedule_filename=str(schedule))
+        beat.start()

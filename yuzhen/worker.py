@@ -4,7 +4,7 @@ from importlib import import_module
 from importlib.util import find_spec
 
 from kernel import telemetry
-from kernel.queueing import celery
+from kernel.queueing import celery, run_beat_with
 from kernel.settings import Settings
 from yuzhen.rooms import SERVICES, package
 
@@ -19,13 +19,12 @@ def run(settings: Settings) -> None:
     schedule = settings.state / "beat"
     schedule.mkdir(mode=0o700, exist_ok=True)
     app = celery(settings)
+    run_beat_with(schedule / "schedule")
     app.worker_main(
         [
             *(
                 "worker",
                 "--pool=solo",
-                "--beat",
-                f"--schedule={schedule / 'schedule'}",
                 f"--pidfile={schedule / 'pid'}",
             ),
             *("--loglevel", settings.log_level, "--without-gossip", "--without-mingle", "--without-heartbeat"),

@@ -46,7 +46,16 @@ class Person:
         return str(self.me["fhirUser"])
 
     async def sign_in(self, password: str) -> None:
-        """Go through the sign-in page like a browser."""
+        """Go through the sign-in page like a browser; while identity is away, from its first step again."""
+        for attempt in range(PATIENCE):
+            try:
+                return await self._sign_in(password)
+            except (Refused, aiohttp.ClientError) as away:
+                if attempt == PATIENCE - 1 or (isinstance(away, Refused) and away.status != 503):
+                    raise
+            await asyncio.sleep(0.25 * 2 ** min(attempt, 4))
+
+    async def _sign_in(self, password: str) -> None:
         verifier = secrets.token_urlsafe(48)
         challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
         grant = {
@@ -59,11 +68,14 @@ class Person:
             "ui_locales": "en",
         }
         async with self.http.get(f"{self.base}/authorize", params=grant) as page:
+            if page.status == 503:
+                raise Refused(503, "sign-in", "the sign-in page is away")
             form = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', await page.text()))
         filled = {**form, "login": self.login, "password": password}
         async with self.http.post(f"{self.base}/authorize", data=filled, allow_redirects=False) as back:
             if back.status != 303:
-                raise Refused(back.status, "sign-in", "account name or password was refused")
+                why = "the sign-in page is away" if back.status == 503 else "account name or password was refused"
+                raise Refused(back.status, "sign-in", why)
             code = parse_qs(urlsplit(back.headers["Location"]).query)["code"][0]
         exchange = {
             "grant_type": "authorization_code",

@@ -91,7 +91,9 @@ async def book(visit: Visit) -> str:
 
 
 async def _confirmation(visit: Visit) -> Resource | None:
-    notes = await visit.people["patient"].get("/fhir/Communication", patient=visit.people["patient"].reference)
+    notes = await visit.people["patient"].get(
+        "/fhir/Communication", patient=visit.people["patient"].reference, _sort="-sent"
+    )
     about = f"Appointment/{visit.ids['Appointment']}"
     return next((n for n in every(notes) if about in {a.get("reference") for a in n.get("about", [])}), None)
 

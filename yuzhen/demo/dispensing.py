@@ -16,7 +16,7 @@ async def review(visit: Visit) -> str:
         code="rx-12",
     )
     pharmacist = await visit.person("reviewer", "pharmacist-001")
-    waiting = every(await pharmacist.get("/fhir/Task", owner=pharmacist.me["organization"]))
+    waiting = every(await pharmacist.get("/fhir/Task", owner=pharmacist.me["organization"], _sort="-_lastUpdated"))
     if visit.ids["Task"] not in {one["id"] for one in waiting}:
         raise StepFailed("the prescription is not in the reviewer's list: see the log of pharmacy")
     await pharmacist.operate(f"{task}/$review", decision=api.code("approve"))
