@@ -103,6 +103,7 @@ def _task(one: Job, settings: Settings, worker: list[Worker]) -> Callable[[], An
             worker[0].run(one)
         except Exception as wrong:
             # Its next turn comes anyway, and the error's own text may quote a patient's data.
+            # rule: quiet-logs because a job is named after its function
             log.error("job %s failed: %s", one.name, place_of(wrong))
 
     return shell
