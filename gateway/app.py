@@ -4,6 +4,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.routing import Route
 
 from gateway import live, pages, routes
 from gateway.forwarding import Corridor
@@ -17,6 +18,8 @@ def create_app(settings: Settings) -> FastAPI:
     routers = [live.router, pages.router, routes.router]
     app = application("gateway", settings, routers=routers, start=_start, readiness=routes.readiness)
     app.add_middleware(pages.SafeHeaders)
+    # A plain route, after all others: passing on needs nothing of what the framework does for a request.
+    app.router.routes.append(Route("/{path:path}", routes.pass_on, methods=routes.METHODS))
     return app
 
 

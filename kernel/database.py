@@ -10,6 +10,7 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import asyncpg
 from alembic import op
@@ -19,6 +20,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from kernel.failures import Busy, Conflict, Failure, Fault, Invalid
 
+Raw: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+Pair: TypeAlias = tuple[AsyncConnection, "asyncpg.Connection[asyncpg.Record]"]
+WAIT_AT_MOST = 10.0
 PLAIN_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 
 
@@ -56,7 +60,7 @@ class CommitRefused(Fault):
 class Transaction:
     """The one transaction of a request or job."""
 
-    raw: "asyncpg.Connection[asyncpg.Record]"
+    raw: Raw
     sql: AsyncConnection
     room: str
     words: list[tuple[str, str]] = field(default_factory=list)
@@ -72,7 +76,9 @@ class Database:
 
     def __init__(self, url: str, *, room: str, size: int = 8) -> None:
         self.room = room
-        self._size = size
+        # Kept checked out: SQLAlchemy's own checkout would cost each request more than its statements do.
+        self._idle: list[Pair] = []
+        self._places = asyncio.Semaphore(size)
         self._engine: AsyncEngine = create_async_engine(
             url,
             isolation_level="AUTOCOMMIT",
@@ -107,18 +113,47 @@ class Database:
                 yield Transaction(raw=raw, sql=connection, room=self.room)
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[tuple[AsyncConnection, "asyncpg.Connection[asyncpg.Record]"]]:
-        # After a restart of the database every pooled connection is dead, and knows it.
-        for _ in range(self._size + 1):
-            async with self._engine.connect() as connection:
-                raw = (await connection.get_raw_connection()).driver_connection
-                if raw is not None and not raw.is_closed():
-                    yield connection, raw
-                    return
-                await connection.invalidate()
-        raise DatabaseAway
+    async def _connection(self) -> AsyncIterator[Pair]:
+        try:
+            async with asyncio.timeout(WAIT_AT_MOST):
+                await self._places.acquire()
+        except TimeoutError:
+            raise DatabaseAway from None
+        try:
+            pair = await self._taken()
+            try:
+                yield pair
+            finally:
+                await self._given_back(*pair)
+        finally:
+            self._places.release()
+
+    async def _taken(self) -> Pair:
+        """A living connection: one kept from before, else a new one."""
+        while self._idle:
+            connection, raw = self._idle.pop()
+            if not raw.is_closed():
+                return connection, raw
+            await _thrown_away(connection)
+        connection = await self._engine.connect()
+        fresh = (await connection.get_raw_connection()).driver_connection
+        if fresh is None or fresh.is_closed():
+            await _thrown_away(connection)
+            raise DatabaseAway
+        return connection, fresh
+
+    async def _given_back(self, connection: AsyncConnection, raw: Raw) -> None:
+        if connection.invalidated or raw.is_closed():
+            await _thrown_away(connection)
+            return
+        if connection.in_transaction():
+            # SQLAlchemy counts a transaction of its own from its first statement on; in the database none is open.
+            await connection.rollback()
+        self._idle.append((connection, raw))
 
     async def close(self) -> None:
+        while self._idle:
+            await self._idle.pop()[0].close()
         await self._engine.dispose()
 
 
@@ -131,12 +166,18 @@ def _begin(room: str, patient: str | None) -> str:
     return f"begin; set local role {room}_patient; set local record.patient = '{patient}'"
 
 
-async def _undo(connection: AsyncConnection, raw: "asyncpg.Connection[asyncpg.Record]") -> None:
+async def _undo(connection: AsyncConnection, raw: Raw) -> None:
     """Roll back, or throw the connection away when even that cannot be said."""
     try:
         await asyncio.shield(raw.execute("rollback", timeout=5))
     except BaseException:
         await connection.invalidate()
+
+
+async def _thrown_away(connection: AsyncConnection) -> None:
+    if not connection.invalidated:
+        await connection.invalidate()
+    await connection.close()
 
 
 @contextmanager

@@ -7,8 +7,9 @@ its rows: no answer leaves the house unrecorded. https://profiles.ihe.net/ITI/BA
 import asyncio
 import hashlib
 import logging
+import operator
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any, Self
 
@@ -82,6 +83,11 @@ class AuditEntry:
         return cls(*who, action, interaction, type, entity, version, patient, outcome, request, query)
 
 
+_columns = operator.attrgetter(*(one.name for one in fields(AuditEntry)))
+QUERY, AT = 11, 13
+"""Where in a row the query's digest and the instant stand: what JSON cannot say by itself."""
+
+
 @dataclass(slots=True)
 class Chain:
     """Where a writer's chain stands."""
@@ -94,7 +100,7 @@ class Chain:
         """The next batch's rows, each with the hash of the one before."""
         rows = []
         for n, entry in enumerate(entries):
-            row = (*astuple(entry), ids.new(), at, self.writer, self.batch, n)
+            row = (*_columns(entry), ids.new(), at, self.writer, self.batch, n)
             own = hashed(self.prev, row)
             rows.append((*row, self.prev, own))
             self.prev = own
@@ -104,8 +110,9 @@ class Chain:
 
 def hashed(prev: bytes, row: Sequence[Any]) -> bytes:
     """A row's hash: over the hash before it and its own columns."""
-    columns = [column.hex() if isinstance(column, bytes) else column for column in row]
-    columns = [column.timestamp() if isinstance(column, datetime) else column for column in columns]
+    columns = list(row)
+    columns[QUERY] = row[QUERY].hex() if row[QUERY] is not None else None
+    columns[AT] = row[AT].timestamp()
     return hashlib.sha256(prev + orjson.dumps(columns)).digest()
 
 

@@ -5,16 +5,19 @@ A wrong match by hash is below 1e-11 per query at 1e8 distinct keys; a key alone
 
 import hashlib
 import re
+from functools import cache, lru_cache
 from typing import Any
 
 RELATIVE = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
 
 
+@lru_cache(16_384)
 def key(text: str) -> int:
     """First 8 bytes of MD5, signed, big-endian: SQL `('x'||left(md5(k),16))::bit(64)::bigint`."""
     return int.from_bytes(hashlib.md5(text.encode(), usedforsecurity=False).digest()[:8], "big", signed=True)
 
 
+@cache
 def number(code: str) -> int:
     """A search parameter's number in the index tables: 4 bytes of MD5 of its name, so no register is needed."""
     return int.from_bytes(hashlib.md5(code.encode(), usedforsecurity=False).digest()[:4], "big", signed=True)

@@ -1,7 +1,6 @@
 """Child processes of the supervisor: forked rooms and started programs, seen through one small surface."""
 
 import contextlib
-import gc
 import os
 import signal
 import subprocess
@@ -89,7 +88,6 @@ def _become_child(log: Path) -> None:
     os.dup2(target, 1)
     os.dup2(target, 2)
     os.close(target)
-    gc.unfreeze()
 
 
 def program(command: list[str], *, stop_sign: int = signal.SIGTERM) -> Callable[[Path], int]:
