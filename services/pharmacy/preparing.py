@@ -55,10 +55,11 @@ async def prepare(tx: Transaction, group: str, *, by: Principal, ids: Ids, now: 
     id = ids.new()
     patient = await read.read(tx, "Patient", visit.patient, visible=seen)
     doctor = await read.read(tx, "Practitioner", fhir.id_of(by.fhir_user), visible=seen)
+    hospital = await read.read(tx, "Organization", fhir.id_of(visit.provider), visible=seen)
     document = documents.document(
         id,
         examined.drafts,
-        around=(patient, doctor, examined.encounter, *examined.conditions, *examined.medications),
+        around=(patient, doctor, hospital, examined.encounter, *examined.conditions, *examined.medications),
         encounter=examined.encounter.resource,
         by=by.fhir_user,
         authored_at=authored_at,

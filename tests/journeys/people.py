@@ -224,6 +224,10 @@ class DoctorAtTheDesk(InTheRoom):
         self._row(appointment).get_by_test_id("enter-room").click()
         self.joins()
 
+    def reads_what_the_patient_wants_to_say(self, words: str) -> None:
+        """What was written when the visit was booked."""
+        expect(self.window.at("patient-comment")).to_contain_text(words)
+
     def confirms_the_follow_up(self, *, of: str) -> None:
         """After reading the earlier record."""
         expect(self.window.at("prior-document")).to_contain_text(of)
@@ -288,6 +292,15 @@ class PharmacistAtTheDesk(Person):
         self.can_use_this_page()
         row.get_by_test_id("open-order").click()
         expect(self.window.at("prescription").get_by_test_id("line")).to_have_count(2)
+
+    def reads_the_allergies(self, words: str) -> None:
+        """What the patient is allergic to, or that nothing is on record."""
+        expect(self.window.at("rx-allergies")).to_have_text(words)
+
+    def reads_the_strengths(self, *words: str) -> None:
+        """How much one unit of each medicine holds, and whose prescription it is."""
+        for word in words:
+            expect(self.window.at("prescription")).to_contain_text(word)
 
     def approves(self) -> None:
         """The prescription may be dispensed; the list is shown again."""

@@ -1,7 +1,9 @@
 """One visit from sign-in to dispensed medicine, walked in browser windows through the real client."""
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import date
+from urllib.request import Request, urlopen
 
 import pytest
 from playwright.sync_api import Browser
@@ -16,6 +18,7 @@ from yuzhen.demo_city.staff import doctors, pharmacists
 
 pytestmark = pytest.mark.browser
 
+TERMS = "http://terminology.hl7.org/CodeSystem"
 CLINIC = next(one for one in DEPARTMENTS if one.is_always_open)
 HOSPITAL = hospital(CLINIC.hospital_id)
 PATIENTS = [v.patient for v in prior_visits(date(2025, 1, 1)) if v.illness is HYPERTENSION]
@@ -55,6 +58,7 @@ def test_one_visit_in_three_windows(window: Callable[[str], Window], platform: P
     patient.turns_to_large_print("patient-large-print")
     patient.can_use_this_page()
 
+    note_an_allergy(platform, PATIENTS[1].id, "青霉素", by=login_of(doctors_name))
     doctor.signs_in(login_of(doctors_name), platform.password)
     doctor.can_use_this_page()
     doctor.calls_the_next_patient(appointment, named=PATIENTS[1].name.text)
@@ -80,6 +84,7 @@ def test_one_visit_in_three_windows(window: Callable[[str], Window], platform: P
     doctor.sees_and_hears_the_other()
     doctor.can_use_this_page("doctor-room")
 
+    doctor.reads_what_the_patient_wants_to_say("最近血压平稳，药快吃完了。")
     doctor.confirms_the_follow_up(of="高血压")
     doctor.records_the_diagnosis(HYPERTENSION.code)
     doctor.prescribes("氨氯地平", days=7)
@@ -96,6 +101,8 @@ def test_one_visit_in_three_windows(window: Callable[[str], Window], platform: P
 
     pharmacist.signs_in(REVIEWER.id, platform.password)
     pharmacist.opens(order, to="review")
+    pharmacist.reads_the_strengths(HOSPITAL.name_zh, "5 mg", "150 mg")
+    pharmacist.reads_the_allergies("青霉素")
     pharmacist.can_use_this_page("pharmacist-review")
     pharmacist.approves()
     pharmacist.signs_out()
@@ -147,6 +154,20 @@ def test_live_words_come_back_after_the_connection_was_lost(
     doctor.calls_the_next_patient(appointment, named=PATIENTS[3].name.text)
     patient.is_called(by=doctors_name)
     patient.can_use_this_page()
+
+
+def note_an_allergy(platform: Platform, patient: str, substance: str, *, by: str) -> None:
+    """A doctor who has the patient in care enters what must not be given."""
+    body = {
+        "resourceType": "AllergyIntolerance",
+        "clinicalStatus": {"coding": [{"system": f"{TERMS}/allergyintolerance-clinical", "code": "active"}]},
+        "code": {"text": substance},
+        "patient": {"reference": f"Patient/{patient}"},
+    }
+    headers = {"Authorization": f"Bearer {platform.token(by)}", "Content-Type": "application/fhir+json"}
+    url = f"{platform.address}/fhir/AllergyIntolerance"
+    with urlopen(Request(url, json.dumps(body).encode(), headers), timeout=10) as answer:  # noqa: S310 - our own address
+        assert answer.status == 201
 
 
 def login_of(name: str) -> str:

@@ -54,7 +54,8 @@ async def test_the_document_holds_the_lines_as_they_will_stand(migrated: Setting
     bundle = orjson.loads(prepared.document)
     kinds = [entry["resource"]["resourceType"] for entry in bundle["entry"]]
     assert kinds[:3] == ["Composition", "MedicationRequest", "MedicationRequest"]
-    assert sorted(kinds[3:]) == ["Condition", "Encounter", "Medication", "Medication", "Patient", "Practitioner"]
+    around = ["Condition", "Encounter", "Medication", "Medication", "Organization", "Patient", "Practitioner"]
+    assert sorted(kinds[3:]) == around
     assert {entry["resource"].get("status") for entry in bundle["entry"][1:3]} == {"active"}
     assert bundle["entry"][1]["resource"]["authoredOn"] == "2026-03-02T12:00:00+08:00"
     assert prepared.document.count(b'"value":7.50') == 2

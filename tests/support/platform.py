@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -79,7 +80,9 @@ class Platform:
 
     def token(self, account: str) -> str:
         """An access token for a demo account."""
-        return asyncio.run(token(self.settings, account))
+        # In a thread of its own: the caller may stand inside an event loop, as a browser's does.
+        with ThreadPoolExecutor(1) as aside:
+            return aside.submit(asyncio.run, token(self.settings, account)).result()
 
     def pids(self) -> dict[str, int]:
         """Which process each part is now; 0 while it is down."""

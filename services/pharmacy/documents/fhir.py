@@ -37,7 +37,7 @@ def document(
 ) -> bytes:
     """The document Bundle a doctor signs: composition, the lines as they will stand, and all they refer to.
 
-    `around` are the Patient, Practitioner, Encounter, Conditions and Medications, as stored.
+    `around` are the Patient, Practitioner, hospital, Encounter, Conditions and Medications, as stored.
     """
     lines = [(draft.reference, activated(draft.body, authored_at=authored_at)) for draft in drafts]
     heading = msgspec.json.encode(_composition(id, drafts, encounter=encounter, by=by, authored_at=authored_at))

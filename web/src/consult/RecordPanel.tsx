@@ -34,6 +34,12 @@ export function RecordPanel({ appointment, encounter, doctor, again }: Props) {
     <section class="record" aria-label={t('visit.record')}>
       <Refusal failure={prior.failure ?? diagnoses.failure} />
       {encounter.status === 'arrived' && <p class="hint" data-testid="visit-not-started">{t('visit.not-started')}</p>}
+      {appointment.comment && (
+        <section class="panel" aria-labelledby="patient-comment" data-testid="patient-comment">
+          <h2 id="patient-comment">{t('visit.comment')}</h2>
+          <p>{appointment.comment}</p>
+        </section>
+      )}
       <FollowUpStep prior={prior.value} encounter={encounter} judgement={confirmed} open={open} again={changed} />
       <DiagnosisStep encounter={encounter} doctor={doctor} diagnoses={diagnoses.value ?? []} prior={prior.value}
         open={open && confirmed === true} again={changed} />

@@ -162,6 +162,7 @@ export const en: Record<Key, string> = {
   'chat.send': 'Send',
 
   'visit.record': 'Record and prescription',
+  'visit.comment': 'The patient wants you to know',
   'visit.not-started': 'The visit begins when you enter the call. Then you can write the record.',
   'visit.end': 'End the visit',
   'visit.end-ask': 'Both of you leave the room, and no diagnosis or prescription can be written any more.',
@@ -237,6 +238,7 @@ export const en: Record<Key, string> = {
   'paper.age': '{years} years',
   'paper.diagnosis': 'Diagnosis',
   'paper.allergies': 'Allergies',
+  'paper.no-allergies': 'none recorded',
   'paper.doctor': 'Doctor',
   'paper.date': 'Date',
   'gender.male': 'male',

@@ -160,6 +160,7 @@ export const zh = {
   'chat.send': '发送',
 
   'visit.record': '病历与处方',
+  'visit.comment': '患者想告诉您',
   'visit.not-started': '您进入通话后，就诊才开始，之后可以填写病历。',
   'visit.end': '结束就诊',
   'visit.end-ask': '结束后双方都会离开诊室，不能再写诊断和处方。',
@@ -235,6 +236,7 @@ export const zh = {
   'paper.age': '{years} 岁',
   'paper.diagnosis': '诊断',
   'paper.allergies': '过敏',
+  'paper.no-allergies': '未记录',
   'paper.doctor': '医师',
   'paper.date': '日期',
   'gender.male': '男',

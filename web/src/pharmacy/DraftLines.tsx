@@ -18,7 +18,7 @@ export function DraftLines({ lines, again }: { lines: PrescriptionLine[]; again:
         {lines.map((line) => (
           <li key={line.id} class="draft" data-testid="draft-line">
             <div>
-              <p><strong>{line.medicine}</strong> · {line.quantity}</p>
+              <p><strong>{line.medicine} {line.strength}</strong> · {line.quantity}</p>
               <p>{dosage(line)}</p>
               {line.reason && <p class="hint">{t('rx.reason')} {line.reason}</p>}
             </div>

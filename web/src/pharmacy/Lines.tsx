@@ -8,7 +8,7 @@ export function Lines({ lines }: { lines: PrescriptionLine[] }) {
     <ol class="lines" data-testid="lines">
       {lines.map((one) => (
         <li key={one.id} data-testid="line">
-          <p><strong>{one.medicine}</strong> {one.form && <span class="hint">{one.form}</span>}</p>
+          <p><strong>{one.medicine} {one.strength}</strong> {one.form && <span class="hint">{one.form}</span>}</p>
           <p>{dosage(one)}</p>
           <p>{t('rx.quantity')} <strong>{one.quantity}</strong></p>
           {one.reason && <p class="hint">{t('rx.reason')} {one.reason}</p>}

@@ -9,13 +9,14 @@ import { Loading, Notice, Refusal } from '../parts/Notice'
 import { Page } from '../parts/Page'
 import { useCommand } from '../parts/useCommand'
 import { useLive } from '../parts/useLive'
+import { allergiesOf } from '../patients/allergies'
 import { orderState } from './order'
 import { OrderBadge } from './OrderBadge'
 import { PrescriptionPaper } from './PrescriptionPaper'
 import { order, review, signedDocument } from './task'
 
 export function ReviewPage({ task }: { task: string }) {
-  const seen = useLive(['Task'], async () => ({ task: await order(task), document: await signedDocument(task) }), [task])
+  const seen = useLive(['Task', 'AllergyIntolerance'], () => readAll(task), [task])
   return (
     <Page title={t('review.one')}>
       <p><a href="#/review">{t('review.back')}</a></p>
@@ -24,7 +25,7 @@ export function ReviewPage({ task }: { task: string }) {
       {seen.value && (
         <>
           <OrderBadge task={seen.value.task} />
-          <PrescriptionPaper document={seen.value.document} />
+          <PrescriptionPaper document={seen.value.document} allergies={seen.value.allergies} />
           {orderState(seen.value.task) === 'submitted'
             ? <Decision task={task} />
             : <Notice role="status" testid="reviewed">{t('review.done')}</Notice>}
@@ -32,6 +33,11 @@ export function ReviewPage({ task }: { task: string }) {
       )}
     </Page>
   )
+}
+
+async function readAll(id: string) {
+  const [task, document] = await Promise.all([order(id), signedDocument(id)])
+  return { task, document, allergies: await allergiesOf(task.for?.reference ?? '') }
 }
 
 function Decision({ task }: { task: string }) {

@@ -2,12 +2,15 @@
 
 import type { Bundle, CodeableConcept, Medication, MedicationDispense, MedicationRequest, Organization, Patient, Practitioner, Quantity } from 'fhir/r4'
 import { conceptText, idOf, nameOf, resourcesOf } from '../fhir/read'
+import { productOf } from './dose'
 import { unitIn } from './words'
 
 export interface PrescriptionLine {
   id: string
   medicine: string
   form: string
+  /** How much one unit holds, such as `5 mg`; empty where one number cannot say it. */
+  strength: string
   dose: string
   timesADay: number
   days: number
@@ -25,7 +28,6 @@ export interface Prescription {
   hospital: string
   authoredOn?: string
   diagnoses: CodeableConcept[]
-  allergies: string[]
   lines: PrescriptionLine[]
 }
 
@@ -44,7 +46,6 @@ export function readPrescription(document: Bundle, language: string): Prescripti
     diagnoses: conditions.length
       ? conditions.map((one) => one.code ?? {})
       : (first?.reasonReference?.map((one) => ({ text: one.display })) ?? []),
-    allergies: resourcesOf(document, 'AllergyIntolerance').map((one) => conceptText(one.code, language)),
     lines: readLines(requests, medications, language),
   }
 }
@@ -61,6 +62,7 @@ function readLine(line: MedicationRequest, language: string, medication?: Medica
     id: line.id ?? '',
     medicine: conceptText(name, language) || (line.medicationReference?.display ?? idOf(line.medicationReference)),
     form: conceptText(medication?.form, language),
+    strength: strengthOf(medication, language),
     dose: amount(dosage?.doseAndRate?.[0]?.doseQuantity, language),
     timesADay: dosage?.timing?.repeat?.frequency ?? 0,
     days: line.dispenseRequest?.expectedSupplyDuration?.value ?? 0,
@@ -70,6 +72,11 @@ function readLine(line: MedicationRequest, language: string, medication?: Medica
     ordered,
     reason: line.note?.map((one) => one.text).join(' ') ?? '',
   }
+}
+
+function strengthOf(medication: Medication | undefined, language: string): string {
+  const held = medication && productOf(medication).strength
+  return held ? `${held.value} ${unitIn(held.unit, language)}` : ''
 }
 
 export function amount(quantity: Quantity | undefined, language: string): string {
