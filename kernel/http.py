@@ -5,7 +5,6 @@ committed before the answer is written. Both know the caller before any code of 
 """
 
 import logging
-import re
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Annotated, Any
@@ -28,7 +27,6 @@ log = logging.getLogger(__name__)
 
 FHIR_JSON = "application/fhir+json"
 LARGEST_BODY = 4 * 1024 * 1024
-REQUEST_ID = re.compile(r"[A-Za-z0-9\-]{8,64}")
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 

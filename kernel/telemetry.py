@@ -12,7 +12,7 @@ REQUESTS = Counter(
 SECONDS = Histogram("yuzhen_request_seconds", "Seconds from request to answer, by room", ["room"])
 EVENTS = Counter("yuzhen_events_total", "Event deliveries, by consumer and outcome", ["consumer", "outcome"])
 
-NOISY = ("aioice", "aiortc", "asyncio", "celery.worker.strategy", "celery.app.trace", "celery.beat")
+NOISY = ("aioice", "aiortc", "asyncio", "uvicorn.access", "celery.worker.strategy", "celery.app.trace", "celery.beat")
 
 __all__ = ["CONTENT_TYPE_LATEST", "EVENTS", "REQUESTS", "SECONDS", "configure", "generate_latest", "place_of"]
 
@@ -22,15 +22,7 @@ def configure(room: str, *, level: str) -> None:
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(logging.Formatter(f"%(asctime)s {room:<12} %(levelname)-7s %(name)s: %(message)s"))
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for noisy in (
-        "aioice",
-        "aiortc",
-        "asyncio",
-        "uvicorn.access",
-        "celery.worker.strategy",
-        "celery.app.trace",
-        "celery.beat",
-    ):
+    for noisy in NOISY:
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 

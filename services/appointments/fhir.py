@@ -125,11 +125,6 @@ def service_in(body: Mapping[str, Any]) -> str:
     return _actor(body, "HealthcareService/")
 
 
-def location_in(body: Mapping[str, Any]) -> str:
-    """Reference of the visit's place."""
-    return _actor(body, "Location/")
-
-
 def slot_in(body: Mapping[str, Any]) -> str | None:
     """Id of the visit's slot."""
     slots = body.get("slot") or []

@@ -112,10 +112,7 @@ async def change_appointment(
         reason = resource.get("cancelationReason", {}).get("text")
         now = room.clock.now()
         return await booking.cancel(tx, id, by=by, reason=reason, expected=expected, ids=room.ids, now=now)
-    left, right = (
-        {k: v for k, v in one.items() if k not in {"comment", "meta"}} for one in (current.resource, resource)
-    )
-    if left != right:
+    if _fixed(current.resource) != _fixed(resource):
         raise OnlyCancel
     return await write.update(tx, body, id=id, now=room.clock.now(), expected=expected)
 

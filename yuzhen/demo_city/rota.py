@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
 from kernel.clock import CHONGQING
-from yuzhen.demo_city.codes import TERMINOLOGY, Resource, coding, concept, reference
+from yuzhen.demo_city.codes import Resource, reference
 from yuzhen.demo_city.departments import Visit, service_type, specialty, visit_type, visits
 from yuzhen.demo_city.staff import Doctor, doctors
 
@@ -63,25 +63,6 @@ def slots_for(day: date) -> Iterator[SlotFact]:
     for doctor in doctors():
         for session in sessions(doctor, day):
             yield from _slots(doctor, day, session)
-
-
-def slot_resource(fact: SlotFact) -> Resource:
-    """The free slot as a FHIR Slot; a video slot is for follow-up only (TELE-01)."""
-    kind = ("FOLLOWUP", "A follow up visit from a previous appointment", "复诊")
-    if fact.visit is Visit.IN_PERSON:
-        kind = ("ROUTINE", "Routine appointment - default if not valued", "普通门诊")
-    code, display, text = kind
-    return {
-        "resourceType": "Slot",
-        "id": fact.id,
-        "serviceType": [service_type(fact.doctor.department), visit_type(fact.visit)],
-        "specialty": [specialty(fact.doctor.specialty)],
-        "appointmentType": concept(coding(f"{TERMINOLOGY}/v2-0276", code, display), text=text),
-        "schedule": reference("Schedule", fact.schedule),
-        "status": "free",
-        "start": fact.start.isoformat(),
-        "end": fact.end.isoformat(),
-    }
 
 
 def sessions(doctor: Doctor, day: date) -> tuple[Session, ...]:

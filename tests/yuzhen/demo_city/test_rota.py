@@ -4,9 +4,11 @@ from itertools import pairwise
 import pytest
 
 from kernel.clock import CHONGQING
+from services.appointments.diary import openings
 from yuzhen.demo_city.departments import Visit
-from yuzhen.demo_city.rota import SlotFact, schedule_resource, slot_resource, slots_for
+from yuzhen.demo_city.rota import SlotFact, schedule_resource, slots_for
 from yuzhen.demo_city.staff import doctors
+from yuzhen.seed import patterns
 
 DAYS = [date(2026, 11, 25), date(2028, 2, 29), date(2026, 12, 31), date(2027, 1, 1), date(2027, 2, 7)]
 
@@ -82,24 +84,18 @@ def test_a_day_is_the_same_at_every_call() -> None:
     assert list(slots_for(DAYS[1])) == list(slots_for(DAYS[1]))
 
 
-def test_a_slot_says_how_and_what_for() -> None:
-    """A video slot of the internet clinic is a free follow-up slot with its times on the hospital's clock."""
-    fact = of_the_clinic_that_never_closes(DAYS[0])[0]
-    resource = slot_resource(fact)
-    assert fact.visit is Visit.VIDEO
-    assert resource["id"] == f"slot-{fact.doctor.id}-{fact.start:%Y%m%d%H%M}"
-    assert resource["status"] == "free"
-    assert resource["start"].endswith("+08:00")
-    assert resource["appointmentType"]["coding"][0]["code"] == "FOLLOWUP"
-    assert [concept["coding"][0]["code"] for concept in resource["serviceType"]] == ["124", "VR"]
+@pytest.mark.parametrize("day", DAYS)
+def test_the_diary_opens_what_the_rota_says(day: date) -> None:
+    """The patterns the record is filled with open exactly the rota's slots, on any day."""
+    hours = [pattern for doctor in doctors() for pattern in patterns(doctor)]
+    opened = {(o.slot, o.schedule, o.starts_at, o.ends_at, o.visit.value) for o in openings(hours, day)}
+    assert opened == {(f.id, f.schedule, f.start, f.end, f.visit.value) for f in slots_for(day)}
 
 
 def test_both_kinds_of_visit_are_offered() -> None:
     """Outside the internet clinic a weekday has visits in person, and some afternoons are by video."""
     tuesday = [fact for fact in slots_for(date(2026, 11, 24)) if not fact.doctor.department.is_always_open]
     assert {fact.visit for fact in tuesday} == {Visit.IN_PERSON, Visit.VIDEO}
-    in_person = next(fact for fact in tuesday if fact.visit is Visit.IN_PERSON)
-    assert slot_resource(in_person)["appointmentType"]["coding"][0]["code"] == "ROUTINE"
 
 
 def test_a_schedule_names_its_actors_and_horizon() -> None:
