@@ -18,6 +18,8 @@ class TypeRules:
     shared: bool
     append_only: bool
     compartment: bool
+    open_without_patient: bool
+    finished: frozenset[str]
     readers: frozenset[Role]
     writers: frozenset[Role]
 
@@ -41,6 +43,8 @@ def _rules(type_: str, entry: Mapping[str, object]) -> TypeRules:
         shared=bool(entry.get("shared", False)),
         append_only=bool(entry.get("append_only", False)),
         compartment=bool(entry.get("compartment", False)),
+        open_without_patient=entry.get("compartment") == "optional",
+        finished=frozenset(entry.get("finished", ())),  # type: ignore[call-overload]
         readers=frozenset(Role(role) for role in entry["readers"]),  # type: ignore[attr-defined]
         writers=frozenset(Role(role) for role in entry["writers"]),  # type: ignore[attr-defined]
     )

@@ -11,6 +11,7 @@ from typing import Any
 
 from record import definitions, keys
 from record.canonical import BASE
+from record.ownership import types
 from record.paths import Path, compiled
 
 OWN = f"{BASE}/SearchParameter"
@@ -65,7 +66,7 @@ def _codes(words: str) -> tuple[str, ...]:
     return tuple(words.split())
 
 
-SEARCHES: Mapping[str, Search] = {
+HINTS: Mapping[str, Search] = {
     "Organization": Search(
         _codes("name type identifier address address-city district partof active"), broad=("active", "type")
     ),
@@ -202,6 +203,17 @@ SEARCHES: Mapping[str, Search] = {
     ),
     "AuditEvent": Search(_codes("patient date agent entity action type subtype outcome"), date="date", instant=True),
 }
+
+_OFFERED = frozenset(kind.value for kind in Kind)
+
+
+def _all_of(type_: str) -> Search:
+    """A type of which nothing more is known is found by all of HL7's parameters."""
+    codes = (e["code"] for e in definitions.search_parameters() if type_ in e["base"] and e["type"] in _OFFERED)
+    return Search(tuple(codes))
+
+
+SEARCHES: Mapping[str, Search] = {type_: HINTS.get(type_) or _all_of(type_) for type_ in types()}
 
 OUR_OWN: Mapping[tuple[str, str], tuple[Kind, str]] = {
     ("Organization", "district"): (

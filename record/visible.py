@@ -75,6 +75,13 @@ def condition(visible: Visible, rules: TypeRules, *, at: int, row: str = "r") ->
     """An SQL condition on `row` and its arguments, numbered from $at. A type that is open to all needs none."""
     if not rules.compartment:
         return "true", []
+    own, whose = _own(visible, rules, at, row)
+    if rules.open_without_patient and own != "true":
+        own = f"({row}.patient is null or {own})"
+    return own, whose
+
+
+def _own(visible: Visible, rules: TypeRules, at: int, row: str) -> tuple[str, list[object]]:
     match visible:
         case Everything():
             return "true", []
