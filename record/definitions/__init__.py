@@ -12,7 +12,7 @@ HERE = Path(__file__).parent
 
 Element = Mapping[str, Any]
 """type, and where they apply: many, least, choice (name without its type), targets (types), codes (system -> codes),
-simple (a quantity without comparator)."""
+simple (a quantity without comparator), summary (shown in a summary)."""
 
 
 def _unpack(name: str) -> Any:
@@ -33,5 +33,6 @@ def elements() -> Mapping[str, Mapping[str, Element]]:
 
 @cache
 def search_parameters() -> Sequence[Mapping[str, Any]]:
-    """HL7's search parameters: code, type, base (types), expression, target (types), url."""
+    """HL7's search parameters: code, type, base (types), expression, target (types), url; of a composite
+its component (definition, expression)."""
     return _unpack("search")  # type: ignore[no-any-return]

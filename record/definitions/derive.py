@@ -92,6 +92,8 @@ def _one(definition: Entry, codes: "_ValueSets") -> dict[str, Entry]:
                 entry["choice"] = name[:-3]
             if targets:
                 entry["targets"] = targets
+            if element.get("isSummary"):
+                entry["summary"] = True
             if any(kind.get("profile") == [SIMPLE] for kind in element.get("type", ())):
                 entry["simple"] = True
             if allowed := codes.bound(element, type_):
@@ -171,11 +173,10 @@ def _codes(concepts: Any) -> Iterator[str]:
 
 
 def _search(folder: Path) -> Iterator[Entry]:
-    """HL7's search parameters: code, type, bases, expression, targets."""
+    """HL7's search parameters: code, type, bases, expression, targets, and a composite's components."""
+    kept_as_is = ("code", "type", "base", "expression", "target", "url", "component")
     for parameter in _resources(folder / "search-parameters.json"):
-        kept: Entry = {
-            key: parameter[key] for key in ("code", "type", "base", "expression", "target", "url") if key in parameter
-        }
+        kept: Entry = {key: parameter[key] for key in kept_as_is if key in parameter}
         if len(kept.get("target", ())) > 100:
             del kept["target"]
         yield kept
