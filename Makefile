@@ -29,7 +29,10 @@ demo: install ## one visit from sign-in to dispensed medicine, played against th
 token: install ## an access token for a demo account: make token ACCOUNT=...
 	@$(BIN)/yuzhen token $(ACCOUNT)
 
-test: install web ## every test, the browser's journeys too; one part with ARGS="tests/kernel -k clock"
+tests/npm/node_modules/.packages: tests/npm/package.json tests/npm/package-lock.json tests/npm/.npmrc | .venv/installed
+	@$(BIN)/python -m tools.node
+
+test: install web tests/npm/node_modules/.packages ## every test, the browser's journeys too; one part with ARGS="tests/kernel -k clock"
 	@$(BIN)/python -m tools.test $(ARGS)
 
 check: install $(if $(WEB),web/node_modules/.packages) ## style, types, walls between rooms, own rules, protobuf, k8s
@@ -41,8 +44,8 @@ stubs: install ## the Python stubs of proto/, made anew
 bench: install ## how fast it is, as a table
 	@$(BIN)/python -m tests.bench $(ARGS)
 
-prove: install web ## the long proofs: soak, chaos, thousands of rounds
+prove: install web tests/npm/node_modules/.packages ## the long proofs: soak, chaos, thousands of rounds
 	@$(BIN)/python -m tests.prove $(ARGS)
 
 clean: ## forget what can be made again; var/, where the platform keeps its state, stays
-	@rm -rf .venv build *.egg-info web/node_modules web/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf .venv build *.egg-info web/node_modules web/dist tests/npm/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import web
+from tools import node, web
 
 DIST = web.WEB / "dist"
 ADDRESS = re.compile(r"https?://([\w.-]+)")
@@ -22,7 +22,7 @@ def built(*endings: str) -> list[Path]:
 
 def test_own_tests_pass() -> None:
     """Every unit test of the client passes."""
-    assert web.npm("run", "--silent", "test") == 0
+    assert node.npm(web.WEB, "run", "--silent", "test") == 0
 
 
 def test_page_holds_no_inline_code() -> None:
