@@ -1,6 +1,9 @@
 // Runs one module of this folder: JSON on standard input is its argument, JSON on standard output its answer.
 import { readFileSync, writeSync } from "node:fs";
 
+// @medplum/core names WebSocket while it loads and Node has one from 22 on; no test here opens any.
+globalThis.WebSocket ??= class extends EventTarget {};
+
 const { default: answer } = await import(`./${process.argv[2]}`);
 const said = JSON.stringify(await answer(JSON.parse(readFileSync(0, "utf8")))) ?? "null";
 const bytes = Buffer.from(said);
