@@ -179,8 +179,6 @@ def _search(folder: Path) -> Iterator[Entry]:
         kept: Entry = {key: parameter[key] for key in kept_as_is if key in parameter}
         if len(kept.get("target", ())) > 100:
             del kept["target"]
-        if parts := parameter.get("component"):
-            kept["component"] = [{"definition": part["definition"], "expression": part["expression"]} for part in parts]
         yield kept
 
 
