@@ -8,8 +8,15 @@ from pathlib import Path
 import orjson
 
 FOLDER = Path(__file__).parent / "examples"
-NOT_SOUND = frozenset({"MedicationRequest-medrx0301.json", "Observation-clinical-gender.json"})
-"""Examples that break their own definition (examples/README.md)."""
+NOT_SOUND: Mapping[str, str] = {
+    "DeviceMetric-example.json": "DeviceMetric.parent",
+    "DeviceUseStatement-example.json": "DeviceUseStatement.reasonReference[0]",
+    "MedicationRequest-medrx0301.json": "MedicationRequest.dispenseRequest.performer",
+    "Observation-clinical-gender.json": "Observation.performer[0]",
+    "Questionnaire-qs1.json": "Questionnaire.item[0].item[0]",
+    "Questionnaire-zika-virus-exposure-assessment.json": "Questionnaire.text",
+}
+"""Examples that break their own definition, with the first place where they do (examples/README.md says how)."""
 
 
 @cache

@@ -76,6 +76,7 @@ BREAKING: Mapping[str, list[tuple[str, dict[str, Any]]]] = {
     "qty-3": [(kind, {"code": "kg"}) for kind in ("Quantity", "Age", "Count", "Distance", "Duration")],
     "tim-4": [("Timing.repeat", {"duration": -1, "durationUnit": "h"})],
     "tim-5": [("Timing.repeat", {"period": -1, "periodUnit": "h"})],
+    "tim-6": [("Timing.repeat", {"periodMax": 2})],
     "tim-7": [("Timing.repeat", {"durationMax": 2})],
     "tim-8": [("Timing.repeat", {"countMax": 2})],
     "tim-9": [("Timing.repeat", {"offset": 5}), ("Timing.repeat", {"offset": 5, "when": ["C"]})],
