@@ -4,15 +4,16 @@ https://hl7.org/fhir/R4/searchparameter-registry.html
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 from typing import Any
 
 from record import definitions, keys
 from record.canonical import BASE
-from record.ownership import types
-from record.paths import Path, compiled
+from record.hints import ALWAYS_BROAD, HINTS, Search
+from record.ownership import KEPT_APART, types
+from record.paths import Path, compiled, inside
 
 OWN = f"{BASE}/SearchParameter"
 DIVISION = "http://fhir.cq.hc/StructureDefinition/hc-mdm-administrativedivision"
@@ -26,6 +27,38 @@ class Kind(StrEnum):
     STRING = "string"
     DATE = "date"
     URI = "uri"
+    NUMBER = "number"
+    QUANTITY = "quantity"
+    COMPOSITE = "composite"
+
+
+QUANTITIES = frozenset({"Quantity", "Age", "Count", "Distance", "Duration", "Money", "Range", "SampledData"})
+FITS: Mapping[Kind, frozenset[str]] = {
+    Kind.TOKEN: frozenset(
+        {"CodeableConcept", "Coding", "Identifier", "ContactPoint", "boolean", "code", "id", "string"}
+    ),
+    Kind.REFERENCE: frozenset({"Reference", "canonical", "uri"}),
+    Kind.STRING: frozenset({"HumanName", "Address", "string", "markdown"}),
+    Kind.DATE: frozenset({"date", "dateTime", "instant", "Period", "Timing"}),
+    Kind.URI: frozenset({"uri", "url", "canonical", "oid", "uuid"}),
+    Kind.NUMBER: frozenset({"decimal", "integer", "positiveInt", "unsignedInt", "Range"}),
+    Kind.QUANTITY: QUANTITIES,
+}
+"""The data types a parameter of a kind compares; where an element may be of another type, that is not looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One part of a composite parameter."""
+
+    code: str
+    kind: Kind
+    paths: tuple[Path, ...]
+    """From the group element; a path's `root` says from which."""
+
+    @property
+    def places(self) -> list[int]:
+        return [path.place for path in self.paths]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +69,7 @@ class Parameter:
     code: str
     kind: Kind
     paths: tuple[Path, ...]
+    """Of a composite: to its group elements."""
     targets: tuple[str, ...]
     """Types a reference may point at, as far as the definition narrows them."""
     url: str
@@ -43,177 +77,18 @@ class Parameter:
     """Matches a large part of the type, so it never drives a search."""
     text: bool = False
     """The words beside the code are indexed too, for `:text`."""
+    components: tuple[Component, ...] = ()
+    """Of a composite: a token, and what is compared beside it."""
 
     @property
     def number(self) -> int:
         return keys.number(self.code)
 
+    @property
+    def places(self) -> list[int]:
+        """Where its rows stand in the side tables; those of a composite are of what stands beside its token."""
+        return self.components[1].places if self.components else [path.place for path in self.paths]
 
-@dataclass(frozen=True, slots=True)
-class Search:
-    """How one type is found: its parameters, its main date, and the anchors listed in date order."""
-
-    codes: tuple[str, ...]
-    date: str | None = None
-    instant: bool = False
-    """The main date is an instant, so its range is never longer than a minute."""
-    broad: tuple[str, ...] = ("status",)
-    text: tuple[str, ...] = ()
-    anchors: tuple[tuple[str, ...], ...] = field(default=())
-
-
-def _codes(words: str) -> tuple[str, ...]:
-    return tuple(words.split())
-
-
-HINTS: Mapping[str, Search] = {
-    "Organization": Search(
-        _codes("name type identifier address address-city district partof active"), broad=("active", "type")
-    ),
-    "Location": Search(
-        _codes("name identifier organization partof address address-city district status type"),
-        broad=("status", "type"),
-    ),
-    "HealthcareService": Search(
-        _codes("name identifier organization location specialty service-type service-category active"),
-        broad=("active",),
-        text=("specialty", "service-type"),
-    ),
-    "Practitioner": Search(_codes("name family given identifier gender active phone"), broad=("active", "gender")),
-    "PractitionerRole": Search(
-        _codes("practitioner organization service location specialty role identifier active date"),
-        date="date",
-        broad=("active",),
-        text=("specialty",),
-    ),
-    "Schedule": Search(
-        _codes("actor date active identifier service-type service-category specialty"), date="date", broad=("active",)
-    ),
-    "Slot": Search(
-        _codes("schedule status start identifier service-type service-category specialty appointment-type"),
-        date="start",
-        instant=True,
-        broad=("status", "appointment-type", "service-category"),
-        anchors=(("schedule",), ("schedule", "status")),
-    ),
-    "Appointment": Search(
-        _codes(
-            "patient practitioner actor location date status slot identifier service-type service-category specialty "
-            "appointment-type part-status reason-code"
-        ),
-        date="date",
-        instant=True,
-        broad=("status", "part-status", "appointment-type", "service-category"),
-        anchors=(("patient",), ("practitioner",), ("location",)),
-    ),
-    "Encounter": Search(
-        _codes(
-            "patient subject appointment status date participant practitioner class identifier service-provider type "
-            "diagnosis"
-        ),
-        date="date",
-        broad=("status", "class", "type"),
-        anchors=(("patient",), ("practitioner",)),
-    ),
-    "Communication": Search(
-        _codes("subject patient encounter sent received sender recipient status category identifier"),
-        date="sent",
-        broad=("status", "category"),
-        anchors=(("encounter",), ("patient",)),
-    ),
-    "Condition": Search(
-        _codes(
-            "patient subject encounter code category clinical-status verification-status recorded-date onset-date "
-            "identifier asserter"
-        ),
-        date="recorded-date",
-        broad=("category", "clinical-status", "verification-status"),
-        text=("code",),
-        anchors=(("patient",), ("encounter",)),
-    ),
-    "AllergyIntolerance": Search(
-        _codes("patient code clinical-status verification-status category type criticality date identifier"),
-        date="date",
-        broad=("clinical-status", "verification-status", "category", "type", "criticality"),
-        text=("code",),
-        anchors=(("patient",),),
-    ),
-    "Observation": Search(
-        _codes("patient subject code category status date encounter performer identifier value-concept"),
-        date="date",
-        broad=("category", "status"),
-        text=("code",),
-        anchors=(("patient",), ("patient", "code"), ("patient", "category")),
-    ),
-    "DocumentReference": Search(
-        _codes("patient subject type category date status encounter related author identifier description"),
-        date="date",
-        broad=("status", "category"),
-        text=("type",),
-        anchors=(("patient",), ("encounter",)),
-    ),
-    "MedicationRequest": Search(
-        _codes(
-            "patient subject encounter status authoredon requester medication code intent category priority identifier "
-            "group-identifier intended-dispenser"
-        ),
-        date="authoredon",
-        broad=("status", "intent", "category", "priority"),
-        text=("code",),
-        anchors=(("patient",), ("patient", "status"), ("requester",)),
-    ),
-    "MedicationDispense": Search(
-        _codes(
-            "patient subject prescription status whenhandedover whenprepared performer context medication code type "
-            "identifier"
-        ),
-        date="whenhandedover",
-        broad=("status", "type"),
-        text=("code",),
-        anchors=(("patient",),),
-    ),
-    "Task": Search(
-        _codes(
-            "patient subject owner status business-status code focus based-on encounter group-identifier requester "
-            "modified authored-on identifier intent priority part-of"
-        ),
-        date="authored-on",
-        broad=("status", "business-status", "code", "intent", "priority"),
-        anchors=(("owner", "status"), ("owner",), ("patient",)),
-    ),
-    "Medication": Search(
-        _codes("code status ingredient-code ingredient identifier form manufacturer"),
-        broad=("status", "form"),
-        text=("code", "ingredient-code"),
-    ),
-    "Patient": Search(
-        _codes(
-            "identifier name family given birthdate gender phone email telecom address address-city active "
-            "general-practitioner organization deceased"
-        ),
-        date="birthdate",
-        broad=("gender", "active", "deceased"),
-    ),
-    "Provenance": Search(
-        _codes("target patient recorded agent agent-type agent-role entity signature-type"),
-        date="recorded",
-        instant=True,
-        broad=("agent-type", "agent-role", "signature-type"),
-        anchors=(("target",),),
-    ),
-    "AuditEvent": Search(_codes("patient date agent entity action type subtype outcome"), date="date", instant=True),
-}
-
-_OFFERED = frozenset(kind.value for kind in Kind)
-
-
-def _all_of(type_: str) -> Search:
-    """A type of which nothing more is known is found by all of HL7's parameters."""
-    codes = (e["code"] for e in definitions.search_parameters() if type_ in e["base"] and e["type"] in _OFFERED)
-    return Search(tuple(codes))
-
-
-SEARCHES: Mapping[str, Search] = {type_: HINTS.get(type_) or _all_of(type_) for type_ in types()}
 
 OUR_OWN: Mapping[tuple[str, str], tuple[Kind, str]] = {
     ("Organization", "district"): (
@@ -225,28 +100,63 @@ OUR_OWN: Mapping[tuple[str, str], tuple[Kind, str]] = {
         f"Location.extension('{DIVISION}').value | Location.address.extension('{DIVISION}').value",
     ),
     ("MedicationRequest", "group-identifier"): (Kind.TOKEN, "MedicationRequest.groupIdentifier"),
-    ("Patient", "deceased"): (Kind.TOKEN, "Patient.deceased"),
 }
-"""Parameters HL7 does not define for the type, or defines by an expression that is no plain path."""
+"""Parameters HL7 does not define for the type."""
+
+COMMON = ("_tag", "_profile", "_security", "_source")
+_OFFERED = frozenset(kind.value for kind in Kind)
+
+
+def _search(type_: str) -> Search:
+    """The type's hint with the names of all its parameters."""
+    hint = HINTS.get(type_, Search())
+    if hint.codes:
+        return hint
+    hl7 = (e["code"] for e in definitions.search_parameters() if type_ in e["base"] and e["type"] in _OFFERED)
+    own = (code for base, code in OUR_OWN if base == type_)
+    return replace(hint, codes=(*hl7, *own, *COMMON))
+
+
+SEARCHES: Mapping[str, Search] = {type_: _search(type_) for type_ in types()}
 
 
 @cache
 def parameters(type_: str) -> Mapping[str, Parameter]:
     """The parameters this type is found by, by name."""
+    return {code: _parameter(type_, code) for code in SEARCHES[type_].codes}
+
+
+def _parameter(type_: str, code: str) -> Parameter:
+    defined = _definition(type_, code)
+    kind = Kind(defined["type"])
+    paths = _fitting(kind, compiled(defined["expression"], type_))
     search = SEARCHES[type_]
-    return {code: _parameter(type_, code, search) for code in search.codes}
+    return Parameter(
+        type_,
+        code,
+        kind,
+        paths,
+        _targets(paths, tuple(defined.get("target", ()))) if kind is Kind.REFERENCE else (),
+        defined["url"],
+        broad=code in search.broad or (type_ not in KEPT_APART and _is_broad(code, paths)),
+        text=code in search.text,
+        components=tuple(_component(part, paths) for part in defined.get("component", ())),
+    )
 
 
-def _parameter(type_: str, code: str, search: Search) -> Parameter:
-    marks = {"broad": code in search.broad, "text": code in search.text}
+def _definition(type_: str, code: str) -> Mapping[str, Any]:
     if own := OUR_OWN.get((type_, code)):
         kind, expression = own
-        return Parameter(type_, code, kind, compiled(expression, type_), (), f"{OWN}/{type_}-{code}", **marks)
-    defined = _defined()[type_, code]
-    paths = compiled(str(defined["expression"]), type_)
-    kind = Kind(str(defined["type"]))
-    targets = _targets(paths, tuple(defined.get("target", ()))) if kind is Kind.REFERENCE else ()
-    return Parameter(type_, code, kind, paths, targets, str(defined["url"]), **marks)
+        return {"type": kind, "expression": expression, "url": f"{OWN}/{type_}-{code}"}
+    return _defined()[("Resource" if code in COMMON else type_), code]
+
+
+def _fitting(kind: Kind, paths: tuple[Path, ...]) -> tuple[Path, ...]:
+    return tuple(path for path in paths if kind is Kind.COMPOSITE or path.type in FITS[kind])
+
+
+def _is_broad(code: str, paths: tuple[Path, ...]) -> bool:
+    return code in ALWAYS_BROAD or all(path.type == "boolean" or path.systems for path in paths)
 
 
 def _targets(paths: tuple[Path, ...], listed: tuple[str, ...]) -> tuple[str, ...]:
@@ -254,6 +164,21 @@ def _targets(paths: tuple[Path, ...], listed: tuple[str, ...]) -> tuple[str, ...
     return tuple(name for name in narrowed if name) or listed
 
 
+def _component(part: Mapping[str, Any], groups: tuple[Path, ...]) -> Component:
+    defined = _by_url()[part["definition"]]
+    paths = tuple(path for group in groups for path in inside(group, part["expression"]))
+    kind = Kind(defined["type"])
+    if not _fitting(kind, paths):
+        # HL7 gives the two parts of DocumentReference's `relationship` each other's definition.
+        kind = next(kind for kind in FITS if _fitting(kind, paths))
+    return Component(defined["code"], kind, _fitting(kind, paths))
+
+
 @cache
 def _defined() -> Mapping[tuple[str, str], Mapping[str, Any]]:
     return {(base, entry["code"]): entry for entry in definitions.search_parameters() for base in entry["base"]}
+
+
+@cache
+def _by_url() -> Mapping[str, Mapping[str, Any]]:
+    return {entry["url"]: entry for entry in definitions.search_parameters()}
