@@ -16,6 +16,8 @@ class TypeRules:
     type: str
     owner: str
     shared: bool
+    behaviour: bool
+    imported: bool
     append_only: bool
     compartment: bool
     open_without_patient: bool
@@ -41,6 +43,8 @@ def _rules(type_: str, entry: Mapping[str, object]) -> TypeRules:
         type=type_,
         owner=str(entry["owner"]),
         shared=bool(entry.get("shared", False)),
+        behaviour=bool(entry.get("behaviour", not entry.get("shared", False))),
+        imported=bool(entry.get("imported", True)),
         append_only=bool(entry.get("append_only", False)),
         compartment=bool(entry.get("compartment", False)),
         open_without_patient=entry.get("compartment") == "optional",
