@@ -3,11 +3,12 @@
 from typing import Any
 
 import orjson
-from fastapi import Request
 from fastapi.responses import Response
 
 from kernel.http import FHIR_JSON
 from record.bundle import outcome
+from record.changing import Changed
+from record.interaction import Interaction
 from record.negotiation import http_date, wanted_return
 from record.stored import Stored
 
@@ -28,18 +29,21 @@ def unchanged(stored: Stored) -> Response:
     return Response(None, 304, headers=_marks(stored))
 
 
-def changed(request: Request, stored: Stored, *, base: str, status: int) -> Response:
-    """A resource just written, with as much of it as the client prefers."""
+def changed(asked: Interaction, done: Changed, *, base: str) -> Response:
+    """What became of a change, with as much of the resource as the client prefers."""
+    stored = done.stored
+    if stored is None or stored.deleted:
+        return Response(None, done.status, headers={"ETag": stored.etag} if stored else None)
     marks = _marks(stored)
-    if status == 201:
+    if asked.id is None or done.status == 201:
         marks["Location"] = f"{base}/{stored.reference}/_history/{stored.version}"
-    match wanted_return(request):
+    match wanted_return(asked.prefer):
         case "minimal":
-            return Response(None, status, headers=marks)
+            return Response(None, done.status, headers=marks)
         case "OperationOutcome":
-            return fhir(outcome("information", "informational", "Done."), status=status, **marks)
+            return fhir(outcome("information", "informational", "Done."), status=done.status, **marks)
         case _:
-            return fhir(stored.body, status=status, **marks)
+            return fhir(stored.body, status=done.status, **marks)
 
 
 def _marks(stored: Stored) -> dict[str, str]:

@@ -1,32 +1,34 @@
-"""The changing interactions of one type: create, update, delete (https://hl7.org/fhir/R4/http.html).
+"""The changing interactions: create, update, delete, by id or by criteria (https://hl7.org/fhir/R4/http.html).
 
 A type with behaviour is changed by its room's use case; the rest by a plain write. Each is recorded in its own
 transaction.
 """
 
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
-from fastapi import Request
-from fastapi.responses import Response
-
-from kernel.auth.principal import Principal
+from kernel.auth.principal import Principal, Role
 from kernel.database import Transaction
+from kernel.failures import Forbidden
 from kernel.service import Room
 from record import write
-from record.answers import changed
-from record.audit import AuditEntry
+from record.audit import AuditEntry, written
+from record.cases import Cases, UpdateCase, offered
 from record.compartment import patient_of
-from record.edge import base_of, did, request_id, room_of
+from record.conditional import Criteria, checked, criteria, hold, the_one
 from record.failures import (
+    ExistsAlready,
     IdMismatch,
     IdNotOffered,
     PatientMissing,
+    PreconditionUnreadable,
     ResourceDeleted,
     ResourceUnknown,
-    WriteNotOffered,
+    VersionStale,
 )
-from record.negotiation import accepts_json, expected_version, no_condition, no_parameters, sends_json
+from record.interaction import Interaction
+from record.negotiation import expected_version, no_parameters, sends_json
 from record.ownership import types
 from record.permission import permit
 from record.read import read
@@ -35,147 +37,210 @@ from record.validation import check
 from record.visible import visible_to
 
 
-class CreateCase(Protocol):
-    """A room's own way of entering a resource that a client sent."""
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What became of an interaction: the version it made or found, None where nothing was there to delete."""
 
-    async def __call__(
-        self, tx: Transaction, resource: dict[str, Any], body: bytes, *, by: Principal, room: Room
-    ) -> Stored: ...
-
-
-class UpdateCase(Protocol):
-    """A room's own way of replacing a resource; it has been found to exist and to be visible."""
-
-    async def __call__(
-        self,
-        tx: Transaction,
-        resource: dict[str, Any],
-        body: bytes,
-        *,
-        id: str,
-        expected: int | None,
-        by: Principal,
-        room: Room,
-    ) -> Stored: ...
-
-
-class DeleteCase(Protocol):
-    """A room's own way of deleting a resource; it has been found to exist and to be visible."""
-
-    async def __call__(
-        self, tx: Transaction, *, id: str, expected: int | None, by: Principal, room: Room
-    ) -> Stored: ...
+    stored: Stored | None
+    status: int
 
 
 @dataclass(frozen=True, slots=True)
-class NotOffered:
-    """This type is not changed this way: answered with 405 and what to use instead, such as `Appointment/$book`."""
+class Asking:
+    """An interaction with everything it is judged by."""
 
-    instead: str
+    tx: Transaction
+    asked: Interaction
+    by: Principal
+    room: Room
+    cases: Cases
+    id: str | None
+    within: bool
 
-
-Create = CreateCase | NotOffered
-Update = UpdateCase | NotOffered
-Delete = DeleteCase | NotOffered
-
-Case = TypeVar("Case", CreateCase, UpdateCase, DeleteCase)
-
-
-async def answer_create(request: Request, type_: str, by: Principal, case: Create | None) -> Response:
-    """Enter a resource; its id is the hospital's to give."""
-    _offered(case)
-    no_condition(request)
-    resource, body = await _sent(request, type_)
-    tx, room = request.state.tx, room_of(request)
-    if case is None:
-        stored = await _plain_create(tx, resource, body, type_=type_, by=by, room=room)
-    else:
-        stored = await _offered(case)(tx, resource, body, by=by, room=room)
-    await did(request, _entry(request, by, "C", "create", stored))
-    return changed(request, stored, base=base_of(request), status=201)
+    @property
+    def type(self) -> str:
+        return self.asked.type
 
 
-async def answer_update(request: Request, type_: str, id_: str, by: Principal, case: Update | None) -> Response:
-    """Replace a resource by its next version."""
-    _offered(case)
-    resource, body = await _sent(request, type_)
-    if resource.get("id") != id_:
-        raise IdMismatch(expression=f"{type_}.id")
-    tx, room, expected = request.state.tx, room_of(request), expected_version(request)
-    standing = await _standing(tx, type_, id_, by)
-    if case is None:
-        if standing.patient is not None:
-            await permit(tx, standing.patient, visible=visible_to(by))
-        stored = await write.update(tx, body, id=id_, now=room.clock.now(), expected=expected)
-    else:
-        stored = await _offered(case)(tx, resource, body, id=id_, expected=expected, by=by, room=room)
-    await did(request, _entry(request, by, "U", "update", stored))
-    return changed(request, stored, base=base_of(request), status=200)
+async def change(
+    tx: Transaction,
+    asked: Interaction,
+    *,
+    by: Principal,
+    room: Room,
+    cases: Cases,
+    id: str | None = None,
+    within: bool = False,
+) -> Changed:
+    """Carry out one changing interaction and record it.
+
+    `id` is the id a create shall give; `within` says that the interaction is part of a larger transaction, which has
+    taken `conditional.hold` for all its criteria. Raises what its steps raise, first of all Forbidden.
+    """
+    if by.role not in types()[asked.type].writers:
+        raise Forbidden
+    return await STEPS[asked.method](Asking(tx, asked, by, room, cases, id, within))
 
 
-async def answer_delete(request: Request, type_: str, id_: str, by: Principal, case: Delete | None) -> Response:
-    """Delete a resource; deleting it again changes nothing."""
-    _offered(case)
-    accepts_json(request)
-    no_parameters(request)
-    tx, room, expected = request.state.tx, room_of(request), expected_version(request)
+async def _create(this: Asking) -> Changed:
+    """Enter a resource, unless the one it would be is there; its id is the hospital's to give."""
+    offered(this.cases.creates.get(this.type))
+    no_parameters(this.asked)
+    resource = _sent(this.asked)
+    if this.asked.if_none_exist is not None:
+        found = await _found(this, criteria(this.asked.if_none_exist))
+        if found:
+            await _record(this, "R", "create", found)
+            return Changed(found, 200)
+    return await _entered(this, resource, id=this.id or this.room.ids.new())
+
+
+async def _update(this: Asking) -> Changed:
+    """Replace a resource by its next version; one that is not there is entered where that is allowed."""
+    case = this.cases.update(this.type, within=this.within)
+    resource = _sent(this.asked)
+    only_new = _only_if_new(this.asked)
+    expected_version(this.asked.if_match)
+    if this.asked.id is not None and resource.get("id") != this.asked.id:
+        raise IdMismatch(expression=f"{this.type}.id")
+    standing = await _standing(this)
+    if standing is None:
+        return await _entered_by_update(this, resource)
+    if only_new:
+        raise ExistsAlready
+    if resource.setdefault("id", standing.id) != standing.id:
+        raise IdMismatch(expression=f"{this.type}.id")
+    return await replaced(this, "update", standing, resource, this.asked.body, case=case)
+
+
+async def _delete(this: Asking) -> Changed:
+    """Delete a resource; deleting what is not there, or again, changes nothing."""
+    case = offered(this.cases.deletes.get(this.type))
+    expected = expected_version(this.asked.if_match)
     try:
-        standing = await read(tx, type_, id_, visible=visible_to(by))
+        standing = await _standing(this)
     except ResourceDeleted:
-        return Response(None, 204)
+        return Changed(None, 204)
+    if standing is None:
+        if this.asked.id is not None:
+            raise ResourceUnknown
+        await _record(this, "D", "delete", None)
+        return Changed(None, 204)
     if case is None:
         if standing.patient is not None:
-            await permit(tx, standing.patient, visible=visible_to(by))
-        stored = await write.delete(tx, type_, id_, now=room.clock.now(), expected=expected)
+            await permit(this.tx, standing.patient, visible=visible_to(this.by))
+        now = this.room.clock.now()
+        stored = await write.delete(this.tx, this.type, standing.id, now=now, expected=expected)
     else:
-        stored = await _offered(case)(tx, id=id_, expected=expected, by=by, room=room)
-    await did(request, _entry(request, by, "D", "delete", stored))
-    return Response(None, 204, headers={"ETag": stored.etag})
+        stored = await case(this.tx, id=standing.id, expected=expected, by=this.by, room=this.room)
+    await _record(this, "D", "delete", stored)
+    return Changed(stored, 204)
 
 
-def _offered(case: Case | NotOffered | None) -> Case:
-    """The use case itself. Raises WriteNotOffered."""
-    if isinstance(case, NotOffered):
-        raise WriteNotOffered(f"Use {case.instead}.")
-    return case  # type: ignore[return-value]
+STEPS: Mapping[str, Callable[[Asking], Awaitable[Changed]]] = {"POST": _create, "PUT": _update, "DELETE": _delete}
 
 
-async def _sent(request: Request, type_: str) -> tuple[dict[str, Any], bytes]:
-    """The resource in the body, found sound, and its bytes."""
-    accepts_json(request)
-    no_parameters(request)
-    sends_json(request)
-    body = await request.body()
-    return check(body, type=type_), body
+async def replaced(
+    this: Asking, interaction: str, standing: Stored, resource: dict[str, Any], body: bytes, *, case: UpdateCase | None
+) -> Changed:
+    """The resource's next version, by its room's use case or by a plain write."""
+    expected = expected_version(this.asked.if_match)
+    if case is None:
+        if standing.patient is not None:
+            await permit(this.tx, standing.patient, visible=visible_to(this.by))
+        stored = await write.update(this.tx, body, id=standing.id, now=this.room.clock.now(), expected=expected)
+    else:
+        stored = await case(this.tx, resource, body, id=standing.id, expected=expected, by=this.by, room=this.room)
+    await _record(this, "U", interaction, stored)
+    return Changed(stored, 200)
 
 
-async def _standing(tx: Transaction, type_: str, id_: str, by: Principal) -> Stored:
+def _sent(asked: Interaction) -> dict[str, Any]:
+    """The resource in the body, found sound."""
+    sends_json(asked.media_type)
+    return check(asked.body, type=asked.type)
+
+
+def _only_if_new(asked: Interaction) -> bool:
+    """Whether the client wants to create, never to replace. Raises PreconditionUnreadable."""
+    if asked.if_none_match is None:
+        return False
+    if asked.if_none_match.strip() != "*":
+        raise PreconditionUnreadable("A change takes If-None-Match: * alone.")
+    return True
+
+
+async def _standing(this: Asking) -> Stored | None:
+    """The version in force of what is named or described, or None. Raises ResourceDeleted, MultipleMatches."""
+    if this.asked.id is None:
+        return await _found(this, checked(this.asked.query))
+    no_parameters(this.asked)
     try:
-        return await read(tx, type_, id_, visible=visible_to(by))
+        return await read(this.tx, this.type, this.asked.id, visible=visible_to(this.by))
     except ResourceUnknown:
-        raise IdNotOffered from None
+        return None
 
 
-async def _plain_create(
-    tx: Transaction, resource: dict[str, Any], body: bytes, *, type_: str, by: Principal, room: Room
-) -> Stored:
-    id_ = room.ids.new()
-    if types()[type_].compartment:
-        patient = patient_of(resource | {"id": id_})
-        if patient is None:
-            raise PatientMissing
-        await permit(tx, patient, visible=visible_to(by))
-    return await write.create(tx, body, id=id_, now=room.clock.now())
+async def _found(this: Asking, pairs: Criteria) -> Stored | None:
+    """The one resource that fits; the transaction that asks has it to itself until it ends."""
+    if this.by.role not in types()[this.type].readers:
+        raise Forbidden
+    now = this.room.clock.now()
+    if not this.within:
+        await hold(this.tx, [(this.type, pairs)], now=now)
+    return await the_one(this.tx, this.type, pairs, visible=visible_to(this.by), now=now)
 
 
-def _entry(request: Request, by: Principal, action: str, interaction: str, stored: Stored) -> AuditEntry:
-    return AuditEntry.by(
-        by,
+async def _entered_by_update(this: Asking, resource: dict[str, Any]) -> Changed:
+    """A resource that was to be replaced and is not there: entered, under the client's own id for systems alone.
+
+    Raises VersionStale, IdNotOffered, IdTaken.
+    """
+    if this.asked.if_match is not None:
+        raise VersionStale
+    if "id" not in resource:
+        return await _entered(this, resource, id=this.id or this.room.ids.new())
+    if this.by.role is not Role.SYSTEM or this.type in this.cases.updates:
+        raise IdNotOffered
+    if this.asked.id is not None:
+        # Twins that both found nothing come one after the other from here; the second then replaces.
+        await hold(this.tx, [(this.type, [("_id", this.asked.id)])], now=this.room.clock.now())
+        if await _standing(this):
+            return await _update(this)
+    return await _entered(this, resource, id=resource["id"])
+
+
+async def _entered(this: Asking, resource: dict[str, Any], *, id: str) -> Changed:
+    case = offered(this.cases.creates.get(this.type))
+    if case is None:
+        await _may_enter(this, resource | {"id": id})
+        stored = await write.create(this.tx, this.asked.body, id=id, now=this.room.clock.now())
+    else:
+        stored = await case(this.tx, resource, this.asked.body, id=id, by=this.by, room=this.room)
+    await _record(this, "C", "create", stored)
+    return Changed(stored, 201)
+
+
+async def _may_enter(this: Asking, resource: dict[str, Any]) -> None:
+    """A plain write into a patient's record, or by a system into nobody's. Raises PatientMissing, NotYours."""
+    rules = types()[this.type]
+    if not rules.compartment:
+        return
+    patient = patient_of(resource)
+    if patient is None and not rules.open_without_patient and this.by.role is not Role.SYSTEM:
+        raise PatientMissing
+    await permit(this.tx, patient, visible=visible_to(this.by))
+
+
+async def _record(this: Asking, action: str, interaction: str, stored: Stored | None) -> None:
+    entry = AuditEntry.by(
+        this.by,
         action,
         interaction,
-        stored.type,
-        entity=stored.reference,
-        version=stored.version,
-        patient=stored.patient,
-        request=request_id(request),
+        this.type,
+        entity=stored.reference if stored else "",
+        version=stored.version if stored else None,
+        patient=stored.patient if stored else None,
+        request=this.asked.request,
     )
+    await written(this.tx, entry, ids=this.room.ids, now=this.room.clock.now())

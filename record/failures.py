@@ -123,13 +123,37 @@ class PreconditionUnreadable(Invalid):
     code = "precondition-unreadable"
 
 
-class ConditionalNotOffered(Invalid):
-    """Conditional interactions are not offered. Search first, then create or update by id."""
-
-    issue, code = "not-supported", "conditional-not-offered"
-
-
 class IdMismatch(Invalid):
     """The resource's type and id must be the ones in the address."""
 
     code = "id-mismatch"
+
+
+class CriteriaMissing(Invalid):
+    """Say which resource is meant: criteria such as identifier=https://example.org/mrn|123."""
+
+    issue, code = "required", "criteria-missing"
+
+
+class CriteriaUnreadable(Invalid):
+    """These criteria cannot be used. Write them as a search, such as identifier=https://example.org/mrn|123."""
+
+    code = "criteria-unreadable"
+
+
+class MultipleMatches(Stale):
+    """Several resources fit these criteria, so nothing was changed. Name one by its id, or ask more exactly."""
+
+    issue, code = "multiple-matches", "multiple-matches"
+
+
+class ExistsAlready(Stale):
+    """This was to be created only if it is not there yet, and it is. Nothing was changed."""
+
+    issue, code = "duplicate", "exists-already"
+
+
+class OperationParameterUnknown(Invalid):
+    """The operation has no such parameter. Its OperationDefinition lists those it has."""
+
+    issue, code = "not-supported", "operation-parameter-unknown"

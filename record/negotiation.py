@@ -4,6 +4,7 @@ https://hl7.org/fhir/R4/http.html
 """
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from urllib.parse import parse_qsl
@@ -11,14 +12,14 @@ from urllib.parse import parse_qsl
 from fastapi import Request
 
 from kernel.failures import Invalid, NotAcceptable, UnsupportedMedia
-from record.failures import ConditionalNotOffered, ParameterUnknown, PreconditionUnreadable
+from record.failures import ParameterUnknown, PreconditionUnreadable
+from record.interaction import PRESENTATION, Interaction
 
 JSON_FORMS = frozenset({"application/fhir+json", "application/json", "json", "text/json"})
 ANY_FORM = frozenset({"*/*", "application/*", "*"})
 BODY_FORMS = frozenset({"application/fhir+json", "application/json"})
 FORM = "application/x-www-form-urlencoded"
 ETAG = re.compile(r'(?:W/)?"(\d{1,9})"')
-PRESENTATION = frozenset({"_format", "_pretty"})
 
 
 class FormUnreadable(Invalid):
@@ -44,17 +45,19 @@ def _fits(form: str) -> bool:
     return name in JSON_FORMS | ANY_FORM and version in {"4.0", "4.0.1"} and not refused
 
 
-def sends_json(request: Request) -> None:
+def sends_json(media_type: str) -> None:
     """The body is JSON in UTF-8. Raises UnsupportedMedia."""
-    name, *parameters = (part.strip().lower() for part in request.headers.get("content-type", "").split(";"))
+    if media_type in BODY_FORMS:
+        return
+    name, *parameters = (part.strip().lower() for part in media_type.split(";"))
     charset = next((p.partition("=")[2].strip('"') for p in parameters if p.startswith("charset=")), "utf-8")
     if name not in BODY_FORMS or charset not in {"utf-8", "utf8"}:
         raise UnsupportedMedia
 
 
-def no_parameters(request: Request) -> None:
+def no_parameters(asked: Interaction) -> None:
     """Nothing stands after the question mark but how the answer is shown. Raises ParameterUnknown."""
-    if any(name not in PRESENTATION for name in request.query_params):
+    if asked.query:
         raise ParameterUnknown("This interaction takes _format and _pretty only.")
 
 
@@ -75,47 +78,35 @@ async def asked_for(request: Request) -> list[tuple[str, str]]:
     return [(name, value) for name, value in pairs if name not in PRESENTATION]
 
 
-def lenient(request: Request) -> bool:
+def lenient(prefer: Sequence[str]) -> bool:
     """Whether the client wants parameters that are not offered to be left out."""
-    return "handling=lenient" in _preferences(request)
+    return "handling=lenient" in prefer
 
 
-def wanted_return(request: Request) -> str:
+def wanted_return(prefer: Sequence[str]) -> str:
     """`minimal`, `representation` or `OperationOutcome`."""
-    for preference in _preferences(request):
+    for preference in prefer:
         name, _, value = preference.partition("=")
         if name == "return" and value in {"minimal", "representation", "OperationOutcome"}:
             return value
     return "representation"
 
 
-def _preferences(request: Request) -> list[str]:
-    return [part.strip() for header in request.headers.getlist("prefer") for part in re.split("[,;]", header)]
-
-
-def expected_version(request: Request) -> int | None:
+def expected_version(if_match: str | None) -> int | None:
     """The version an If-Match demands, or None without one and for `*`. Raises PreconditionUnreadable."""
-    header = request.headers.get("if-match")
-    if header is None or header.strip() == "*":
+    if if_match is None or if_match.strip() == "*":
         return None
-    etag = ETAG.fullmatch(header.strip())
+    etag = ETAG.fullmatch(if_match.strip())
     if etag is None:
         raise PreconditionUnreadable
     return int(etag[1])
 
 
-def no_condition(request: Request) -> None:
-    """The client does not ask for a conditional create. Raises ConditionalNotOffered."""
-    if "if-none-exist" in request.headers:
-        raise ConditionalNotOffered
-
-
-def known_to_client(request: Request, *, etag: str, updated_at: datetime) -> bool:
+def known_to_client(asked: Interaction, *, etag: str, updated_at: datetime) -> bool:
     """Whether the client says it has this very version already (RFC 9110, 13.1.2 and 13.1.3)."""
-    none_match = request.headers.get("if-none-match")
+    none_match, since = asked.if_none_match, asked.if_modified_since
     if none_match is not None:
         return none_match.strip() == "*" or etag in [part.strip() for part in none_match.split(",")]
-    since = request.headers.get("if-modified-since")
     if since is None:
         return False
     try:

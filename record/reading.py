@@ -18,6 +18,7 @@ from record.audit_events import read_event, search_events
 from record.cursor import Sought
 from record.edge import base_of, cursors, request_id, room_of, saw
 from record.failures import VersionUnknown
+from record.interaction import Interaction, preferences
 from record.negotiation import accepts_json, asked_for, known_to_client, lenient, no_parameters
 from record.ownership import KEPT_APART
 from record.read import history, read, vread
@@ -31,14 +32,14 @@ LONGEST_VERSION = 9
 
 async def answer_read(request: Request, type_: str, id_: str, by: Principal) -> Response:
     """The version in force, or 304 when the client has it."""
-    _plain(request)
+    asked = _plain(request)
     tx, visible = request.state.tx, visible_to(by)
     if type_ in KEPT_APART:
         stored = await read_event(tx, id_, visible=visible)
     else:
         stored = await read(tx, type_, id_, visible=visible)
     await saw(request, [_entry(request, by, "read", stored)])
-    if known_to_client(request, etag=stored.etag, updated_at=stored.updated_at):
+    if known_to_client(asked, etag=stored.etag, updated_at=stored.updated_at):
         return unchanged(stored)
     return shown(stored)
 
@@ -105,7 +106,7 @@ async def _sought(request: Request, place: str, by: Principal) -> Sought:
     pairs = await asked_for(request)
     if len(pairs) == 1 and pairs[0][0] == "_page":
         return cursors(request).open(pairs[0][1], place=place, account=by.account)
-    return Sought(tuple(pairs), None, lenient(request))
+    return Sought(tuple(pairs), None, lenient(preferences(request.headers.getlist("prefer"))))
 
 
 def _links(request: Request, place: str, by: Principal, sought: Sought, page: Page) -> dict[str, str]:
@@ -119,9 +120,11 @@ def _links(request: Request, place: str, by: Principal, sought: Sought, page: Pa
     return links
 
 
-def _plain(request: Request) -> None:
+def _plain(request: Request) -> Interaction:
     accepts_json(request)
-    no_parameters(request)
+    asked = Interaction.of(request)
+    no_parameters(asked)
+    return asked
 
 
 def _entry(request: Request, by: Principal, interaction: str, stored: Stored) -> AuditEntry:

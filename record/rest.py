@@ -1,7 +1,6 @@
 """The FHIR routes of a room: for each type it owns, the interactions that are offered (https://hl7.org/fhir/R4/http.html)."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
@@ -11,15 +10,18 @@ from starlette.convertors import Convertor, register_url_convertor
 from kernel.auth.principal import Principal, Role
 from kernel.failures import Forbidden
 from kernel.http import CommandRoute, ReadRoute
-from record import changing, reading
-from record.answers import fhir
+from record import reading
+from record.answers import changed, fhir
 from record.capability import SERVED, capability_of, statement
-from record.changing import Create, Delete, NotOffered, Update
+from record.cases import Cases, Create, Delete, NotOffered, Update
+from record.changing import change
 from record.edge import asker, base_of, room_of
+from record.interaction import Interaction
+from record.negotiation import accepts_json
 from record.ownership import KEPT_APART, owned_by, types
 from record.validation import prepare
 
-__all__ = ["Create", "Delete", "NotOffered", "Update", "fhir_routes"]
+__all__ = ["fhir_routes"]
 
 
 class Name(Convertor[str]):
@@ -39,15 +41,6 @@ class ResourceId(Name):
 
 
 register_url_convertor("fhirid", ResourceId())
-
-
-@dataclass(frozen=True, slots=True)
-class Cases:
-    """A room's own ways of changing its types."""
-
-    creates: Mapping[str, Create]
-    updates: Mapping[str, Update]
-    deletes: Mapping[str, Delete]
 
 
 async def _reader(request: Request) -> Principal:
@@ -75,6 +68,7 @@ def fhir_routes(
     creates: Mapping[str, Create] | None = None,
     updates: Mapping[str, Update] | None = None,
     deletes: Mapping[str, Delete] | None = None,
+    entries: Mapping[str, Update] | None = None,
 ) -> list[APIRouter]:
     """The routers of a room. A type in one of the mappings is changed by that use case, else by a plain write.
 
@@ -88,7 +82,7 @@ def fhir_routes(
         _history_routes(_Place(room, "kept", [type_ for type_ in mine if type_ not in KEPT_APART])),
         _changing_routes(
             _Place(room, "written", [type_ for type_ in mine if types()[type_].writers]),
-            Cases(creates or {}, updates or {}, deletes or {}),
+            Cases(creates or {}, updates or {}, deletes or {}, entries or {}),
         ),
     ]
 
@@ -157,20 +151,32 @@ def _changing_routes(place: _Place, cases: Cases) -> APIRouter:
 
     @router.post(f"{place.path}", openapi_extra=place.marks(cases.creates))
     async def create(request: Request, by: MayWrite) -> Response:
-        (type_,) = _named(request, "type")
-        return await changing.answer_create(request, type_, by, cases.creates.get(type_))
+        return await _changed(request, by, cases)
 
     @router.put(f"{place.path}/{{id:fhirid}}", openapi_extra=place.marks(cases.updates))
     async def update(request: Request, by: MayWrite) -> Response:
-        type_, id_ = _named(request, "type", "id")
-        return await changing.answer_update(request, type_, id_, by, cases.updates.get(type_))
+        return await _changed(request, by, cases)
 
     @router.delete(f"{place.path}/{{id:fhirid}}", openapi_extra=place.marks(cases.deletes))
     async def delete(request: Request, by: MayWrite) -> Response:
-        type_, id_ = _named(request, "type", "id")
-        return await changing.answer_delete(request, type_, id_, by, cases.deletes.get(type_))
+        return await _changed(request, by, cases)
+
+    @router.put(f"{place.path}", openapi_extra=place.marks(cases.updates))
+    async def update_by_criteria(request: Request, by: MayWrite) -> Response:
+        return await _changed(request, by, cases)
+
+    @router.delete(f"{place.path}", openapi_extra=place.marks(cases.deletes))
+    async def delete_by_criteria(request: Request, by: MayWrite) -> Response:
+        return await _changed(request, by, cases)
 
     return router
+
+
+async def _changed(request: Request, by: Principal, cases: Cases) -> Response:
+    accepts_json(request)
+    asked = Interaction.of(request, await request.body())
+    done = await change(request.state.tx, asked, by=by, room=room_of(request), cases=cases)
+    return changed(asked, done, base=base_of(request))
 
 
 def _named(request: Request, *names: str) -> tuple[str, ...]:

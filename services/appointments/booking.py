@@ -45,8 +45,12 @@ async def hold(tx: Transaction, slot: str, *, patient: str, by: Principal, ids: 
     return pending
 
 
-async def book(tx: Transaction, request: BookingRequest, *, by: Principal, ids: Ids, now: datetime) -> Stored:
+async def book(
+    tx: Transaction, request: BookingRequest, *, id: str | None = None, by: Principal, ids: Ids, now: datetime
+) -> Stored:
     """Book the place for the patient, or say why not; slot, visit and the fact to tell are written together.
+
+    `id` is the visit's, unless it was held under one before.
 
     Raises SlotTaken, SlotPast, SlotUnknown, HoldExpired, AlreadyBooked, NotThisPatient, NotRealName,
     PriorRecordUnknown, VisitTypeMismatch.
@@ -58,7 +62,7 @@ async def book(tx: Transaction, request: BookingRequest, *, by: Principal, ids: 
     visit = request.visit or place.visit
     if visit is not place.visit:
         raise VisitTypeMismatch
-    booked = await _enter(tx, request, place, id=request.hold or ids.new(), visit=visit, now=now)
+    booked = await _enter(tx, request, place, id=request.hold or id or ids.new(), visit=visit, now=now)
     if place.full:
         await show_slot(tx, place.slot, status="busy", now=now)
     await care.entrust(tx, clinic=place.service, patient=request.patient, now=now)

@@ -23,12 +23,11 @@ from services.appointments.failures import (
 
 
 async def enter_schedule(
-    tx: Transaction, resource: dict[str, Any], body: bytes, *, by: Principal, room: Room
+    tx: Transaction, resource: dict[str, Any], body: bytes, *, id: str, by: Principal, room: Room
 ) -> Stored:
     """A new schedule of one doctor in one clinic. Raises ScheduleUnusable."""
-    id_ = room.ids.new()
-    await keep_schedule(tx, id_, resource)
-    return await write.create(tx, body, id=id_, now=room.clock.now())
+    await keep_schedule(tx, id, resource)
+    return await write.create(tx, body, id=id, now=room.clock.now())
 
 
 async def change_schedule(
@@ -46,7 +45,9 @@ async def change_schedule(
     return await write.update(tx, body, id=id, now=room.clock.now(), expected=expected)
 
 
-async def enter_slot(tx: Transaction, resource: dict[str, Any], body: bytes, *, by: Principal, room: Room) -> Stored:
+async def enter_slot(
+    tx: Transaction, resource: dict[str, Any], body: bytes, *, id: str, by: Principal, room: Room
+) -> Stored:
     """A new free slot of a known schedule. Raises SlotUnusable."""
     schedule = str(resource["schedule"].get("reference", "")).removeprefix("Schedule/")
     start, end = datetime.fromisoformat(resource["start"]), datetime.fromisoformat(resource["end"])
@@ -54,9 +55,8 @@ async def enter_slot(tx: Transaction, resource: dict[str, Any], body: bytes, *, 
     short = start < end <= start + policy.LONGEST_SLOT
     if not (known and short and resource["status"] == "free"):
         raise SlotUnusable
-    id_ = room.ids.new()
-    await store.put_slots(tx, [Opening(id_, schedule, start, end, fhir.visit_in(resource), 1)])
-    return await write.create(tx, body, id=id_, now=room.clock.now())
+    await store.put_slots(tx, [Opening(id, schedule, start, end, fhir.visit_in(resource), 1)])
+    return await write.create(tx, body, id=id, now=room.clock.now())
 
 
 async def change_slot(
@@ -90,10 +90,10 @@ async def remove_slot(tx: Transaction, *, id: str, expected: int | None, by: Pri
 
 
 async def enter_appointment(
-    tx: Transaction, resource: dict[str, Any], body: bytes, *, by: Principal, room: Room
+    tx: Transaction, resource: dict[str, Any], body: bytes, *, id: str, by: Principal, room: Room
 ) -> Stored:
     """A plain client's booked Appointment is a booking like any other."""
-    return await booking.book(tx, request_of(resource), by=by, ids=room.ids, now=room.clock.now())
+    return await booking.book(tx, request_of(resource), id=id, by=by, ids=room.ids, now=room.clock.now())
 
 
 async def change_appointment(

@@ -13,7 +13,7 @@ from record.answers import fhir as answer
 from record.answers import shown
 from record.audit import AuditEntry
 from record.bundle import bundle
-from record.changing import Create, Delete, NotOffered, Update
+from record.cases import Create, Delete, NotOffered, Update
 from record.edge import base_of, did, saw
 from record.negotiation import expected_version
 from record.operations import parameters_in
@@ -105,7 +105,7 @@ async def cancel(id: str, request: Request, by: MayBook, tx: InTransaction, room
         id,
         by=by,
         reason=str(given["reason"]) if "reason" in given else None,
-        expected=expected_version(request),
+        expected=expected_version(request.headers.get("if-match")),
         ids=room.ids,
         now=room.clock.now(),
     )

@@ -15,9 +15,10 @@ from kernel.http import CommandRoute, InTransaction, allow, json
 from kernel.service import Room, TheRoom
 from record.answers import shown
 from record.audit import AuditEntry, written
+from record.cases import NotOffered
 from record.edge import did, request_id
 from record.operations import parameters_in
-from record.rest import NotOffered, fhir_routes
+from record.rest import fhir_routes
 from record.stored import Stored
 from services.consult import chatting, confirming, meeting, policy, visiting
 from services.consult.failures import OfferMissing
@@ -39,8 +40,10 @@ TheNode = Annotated[NodeClient, Depends(_node)]
 """The media node all rooms of this process are on."""
 
 
-async def _send(tx: Transaction, resource: dict[str, Any], body: bytes, *, by: Principal, room: Room) -> Stored:
-    return await chatting.send(tx, resource, body, id=room.ids.new(), by=by, now=room.clock.now())
+async def _send(
+    tx: Transaction, resource: dict[str, Any], body: bytes, *, id: str, by: Principal, room: Room
+) -> Stored:
+    return await chatting.send(tx, resource, body, id=id, by=by, now=room.clock.now())
 
 
 def fhir_routers() -> list[APIRouter]:

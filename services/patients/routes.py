@@ -10,9 +10,10 @@ from kernel.database import Transaction
 from kernel.http import Anyone, ReadRoute
 from kernel.service import Room, TheRoom
 from record import answers
+from record.cases import NotOffered
 from record.negotiation import accepts_json
 from record.operations import parameters_in
-from record.rest import NotOffered, fhir_routes
+from record.rest import fhir_routes
 from record.stored import Stored
 from services.patients import diagnosing, documenting, fhir, policy, registering
 from services.patients.failures import ExpansionUnreadable
@@ -54,9 +55,11 @@ async def expand(request: Request, by: Anyone, room: TheRoom) -> Response:
     return answers.fhir(expansion)
 
 
-async def _register(tx: Transaction, resource: dict[str, Any], body: bytes, *, by: Principal, room: Room) -> Stored:
+async def _register(
+    tx: Transaction, resource: dict[str, Any], body: bytes, *, id: str, by: Principal, room: Room
+) -> Stored:
     key = room.settings.secret(IDENTITY_KEY)
-    return await registering.register(tx, resource, body, id=room.ids.new(), key=key, by=by, now=room.clock.now())
+    return await registering.register(tx, resource, body, id=id, key=key, by=by, now=room.clock.now())
 
 
 async def _change_patient(
@@ -66,8 +69,10 @@ async def _change_patient(
     return await registering.change(tx, resource, body, id=id, expected=expected, key=key, by=by, now=now)
 
 
-async def _diagnose(tx: Transaction, resource: dict[str, Any], body: bytes, *, by: Principal, room: Room) -> Stored:
-    return await diagnosing.diagnose(tx, resource, body, id=room.ids.new(), by=by, now=room.clock.now())
+async def _diagnose(
+    tx: Transaction, resource: dict[str, Any], body: bytes, *, id: str, by: Principal, room: Room
+) -> Stored:
+    return await diagnosing.diagnose(tx, resource, body, id=id, by=by, now=room.clock.now())
 
 
 async def _change_condition(
@@ -81,9 +86,9 @@ async def _remove_condition(tx: Transaction, *, id: str, expected: int | None, b
 
 
 async def _enter_document(
-    tx: Transaction, resource: dict[str, Any], body: bytes, *, by: Principal, room: Room
+    tx: Transaction, resource: dict[str, Any], body: bytes, *, id: str, by: Principal, room: Room
 ) -> Stored:
-    return await documenting.enter(tx, resource, body, id=room.ids.new(), by=by, now=room.clock.now())
+    return await documenting.enter(tx, resource, body, id=id, by=by, now=room.clock.now())
 
 
 async def _change_document(

@@ -5,7 +5,6 @@ from typing import Any
 
 from kernel.auth.principal import Principal, Role
 from kernel.database import Transaction
-from kernel.ids import Ids
 from record import read, write
 from record.failures import ResourceDeleted, ResourceUnknown
 from record.stored import Stored
@@ -17,11 +16,11 @@ from services.pharmacy.prescription import Visit
 
 
 async def draft(
-    tx: Transaction, request: dict[str, Any], body: bytes, *, by: Principal, ids: Ids, now: datetime
+    tx: Transaction, request: dict[str, Any], body: bytes, *, id: str, by: Principal, now: datetime
 ) -> Stored:
     """Enter a draft line. Raises NotTreating, SessionNotLive, DraftUnfit, VisitsMixed, GroupTaken, OrderElsewhere."""
     await _fit(tx, request, by=by)
-    return await write.create(tx, body, id=ids.new(), now=now)
+    return await write.create(tx, body, id=id, now=now)
 
 
 async def redraft(

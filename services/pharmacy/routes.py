@@ -16,9 +16,9 @@ from record.answers import fhir as answer
 from record.answers import shown
 from record.audit import AuditEntry
 from record.bundle import bundle
+from record.cases import Create, Delete, NotOffered, Update
 from record.edge import base_of, did, request_id, saw
 from record.operations import parameters_in
-from record.rest import Create, Delete, NotOffered, Update
 from record.stored import Stored
 from record.visible import visible_to
 from services.pharmacy import (
@@ -59,8 +59,10 @@ TheCodeKey = Annotated[bytes, Depends(_code_key)]
 ThePublicKeys = Annotated[FetchKey, Depends(fetch_key)]
 
 
-async def _draft(tx: Transaction, resource: dict[str, Any], body: bytes, *, by: Principal, room: Room) -> Stored:
-    return await drafting.draft(tx, resource, body, by=by, ids=room.ids, now=room.clock.now())
+async def _draft(
+    tx: Transaction, resource: dict[str, Any], body: bytes, *, id: str, by: Principal, room: Room
+) -> Stored:
+    return await drafting.draft(tx, resource, body, id=id, by=by, now=room.clock.now())
 
 
 async def _redraft(

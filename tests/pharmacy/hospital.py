@@ -115,7 +115,8 @@ class Hospital:
         body = msgspec.json.encode(request)
         async with self.database.transaction() as tx:
             read = msgspec.json.decode(body)
-            return await drafting.draft(tx, read, body, by=by or self.doctor(), ids=self.ids, now=self.clock.now())
+            who, now = by or self.doctor(), self.clock.now()
+            return await drafting.draft(tx, read, body, id=self.ids.new(), by=who, now=now)
 
     async def prepare(self, *, by: Principal | None = None) -> Prepared:
         async with self.database.transaction() as tx:

@@ -12,7 +12,8 @@ from kernel.http import Anyone, CommandRoute
 from kernel.settings import Settings
 from record.capability import RoomCapability, capability_of, statement
 from record.ownership import owned_by, rooms, types
-from record.rest import NotOffered, fhir_routes
+from record.cases import NotOffered
+from record.rest import fhir_routes
 from record.validation import check
 from tests.support.record import account, door_of
 

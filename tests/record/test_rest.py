@@ -13,7 +13,8 @@ from kernel.database import Transaction
 from kernel.service import Room
 from kernel.settings import Settings
 from record.care import entrust
-from record.rest import NotOffered, fhir_routes
+from record.cases import NotOffered
+from record.rest import fhir_routes
 from record.stored import Stored
 from record.write import create
 from tests.support.postgres import database_of
@@ -29,9 +30,11 @@ ACCOUNTS = [
 ]
 
 
-async def booked(tx: Transaction, resource: dict[str, Any], body: bytes, *, by: Principal, room: Room) -> Stored:
+async def booked(
+    tx: Transaction, resource: dict[str, Any], body: bytes, *, id: str, by: Principal, room: Room
+) -> Stored:
     """A room's own way of entering an appointment: it says who entered it."""
-    return await create(tx, {**resource, "comment": f"by {by.account}"}, id=room.ids.new(), now=room.clock.now())
+    return await create(tx, {**resource, "comment": f"by {by.account}"}, id=id, now=room.clock.now())
 
 
 @pytest.fixture
@@ -129,7 +132,7 @@ async def test_a_client_that_has_the_version_gets_304(appointments: RoomDoor) ->
             "not-acceptable",
         ),
         ("GET", "/fhir/Organization", None, {}, 401, "token-missing"),
-        ("PUT", "/fhir/Organization", "admin", {"body": hospital()}, 405, "not-supported"),
+        ("PUT", "/fhir/Organization", "admin", {"body": hospital()}, 400, "criteria-missing"),
         ("POST", "/fhir/Organization", "eve", {"body": hospital()}, 403, "forbidden"),
         ("POST", "/fhir/Organization", "admin", {"body": b"{"}, 400, "not-json"),
         ("POST", "/fhir/Organization", "admin", {"body": appointment()}, 400, "id-mismatch"),
@@ -145,9 +148,9 @@ async def test_a_client_that_has_the_version_gets_304(appointments: RoomDoor) ->
             "POST",
             "/fhir/Organization",
             "admin",
-            {"body": hospital(), "if_none_exist": "name=x"},
+            {"body": hospital(), "if_none_exist": "_count=1"},
             400,
-            "conditional-not-offered",
+            "criteria-unreadable",
         ),
         ("POST", "/fhir/Organization", "admin", {"body": {"resourceType": "Organization"}}, 422, "invariant-broken"),
         ("PUT", "/fhir/Organization/new", "admin", {"body": {**hospital(), "id": "new"}}, 405, "id-not-offered"),
