@@ -59,6 +59,11 @@ def owned_by(room: str) -> tuple[TypeRules, ...]:
     return tuple(rules for rules in types().values() if rules.owner == room)
 
 
+def home() -> str:
+    """The room that keeps who the patients are: what is no other room's alone is done there."""
+    return types()["Patient"].owner
+
+
 def rooms() -> tuple[str, ...]:
     """Every room that owns a type, in the file's order."""
     return tuple(dict.fromkeys(rules.owner for rules in types().values()))

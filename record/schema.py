@@ -14,6 +14,8 @@ CARE_WRITERS = ("appointments", "consult")
 REACH_WRITERS = ("pharmacy", "consult")
 AUDIT_WRITERS = (*GUESTS, "gateway")
 """Who writes audit rows besides the rooms that own types."""
+IMPORT = "record_import"
+"""The role without login under which another system's finished history is entered: plain writes, nearly every type."""
 
 TABLES = """
 create table record.resource (
@@ -82,16 +84,20 @@ def writers_of(rules: TypeRules) -> tuple[str, ...]:
     return rooms() if rules.shared else (rules.owner,)
 
 
+def _may_write(rules: TypeRules) -> tuple[str, ...]:
+    return (*writers_of(rules), IMPORT) if rules.imported else writers_of(rules)
+
+
 def _quoted(roles: Sequence[str]) -> str:
     return ", ".join(f'"{role}"' for role in roles)
 
 
 def _staff() -> tuple[str, ...]:
-    return (*rooms(), *GUESTS)
+    return (*rooms(), *GUESTS, IMPORT)
 
 
 def _patients() -> tuple[str, ...]:
-    return tuple(f"{room}_patient" for room in _staff())
+    return tuple(f"{room}_patient" for room in (*rooms(), *GUESTS))
 
 
 def _usage() -> Iterator[str]:
@@ -111,7 +117,7 @@ def _partitions() -> Iterator[str]:
 
 
 def _partition_walls(rules: TypeRules) -> Iterator[str]:
-    table, writers = rules.partition, _quoted(writers_of(rules))
+    table, writers = rules.partition, _quoted(_may_write(rules))
     yield f"alter table {table} enable row level security;"
     yield f"grant select on {table} to {_quoted((*_staff(), *_patients()))};"
     yield f"create policy staff on {table} for select to {_quoted(_staff())} using (true);"
@@ -127,9 +133,9 @@ def _own(rules: TypeRules) -> str:
     return "patient = current_setting('record.patient', true)" if rules.compartment else "true"
 
 
-def _written_by(room: str) -> str:
-    """The condition that a side row belongs to a type this room may write."""
-    mine = ", ".join(f"'{rules.type}'" for rules in partitioned() if room in writers_of(rules))
+def _written_by(role: str) -> str:
+    """The condition that a side row belongs to a type this role may write."""
+    mine = ", ".join(f"'{rules.type}'" for rules in partitioned() if role in _may_write(rules))
     return f"type in ({mine})"
 
 
@@ -139,10 +145,10 @@ def _side_tables() -> Iterator[str]:
         yield f"alter table {table} enable row level security;"
         yield f"grant select on {table} to {_quoted((*_staff(), *_patients()))};"
         yield f"create policy seen on {table} for select using (true);"
-        for room in rooms():
-            yield f'grant insert, delete on {table} to "{room}";'
-            yield f'create policy enter_{room} on {table} for insert to "{room}" with check ({_written_by(room)});'
-            yield f'create policy leave_{room} on {table} for delete to "{room}" using ({_written_by(room)});'
+        for role in (*rooms(), IMPORT):
+            yield f'grant insert, delete on {table} to "{role}";'
+            yield f'create policy enter_{role} on {table} for insert to "{role}" with check ({_written_by(role)});'
+            yield f'create policy leave_{role} on {table} for delete to "{role}" using ({_written_by(role)});'
 
 
 def _past() -> Iterator[str]:
@@ -152,9 +158,9 @@ def _past() -> Iterator[str]:
     yield f"grant select on record.past to {_quoted((*_staff(), *_patients()))};"
     yield f"create policy staff on record.past for select to {_quoted(_staff())} using (true);"
     yield f"create policy own on record.past for select to {_quoted(_patients())} using ({own});"
-    for room in rooms():
-        yield f'grant insert on record.past to "{room}";'
-        yield f'create policy enter_{room} on record.past for insert to "{room}" with check ({_written_by(room)});'
+    for role in (*rooms(), IMPORT):
+        yield f'grant insert on record.past to "{role}";'
+        yield f'create policy enter_{role} on record.past for insert to "{role}" with check ({_written_by(role)});'
 
 
 def _access() -> Iterator[str]:
@@ -166,8 +172,9 @@ def _access() -> Iterator[str]:
 def _audit() -> Iterator[str]:
     owner = types()["AuditEvent"].owner
     yield "alter table record.audit enable row level security;"
-    yield f"grant insert on record.audit to {_quoted((*rooms(), *AUDIT_WRITERS))};"
-    yield f"create policy enter on record.audit for insert to {_quoted((*rooms(), *AUDIT_WRITERS))} with check (true);"
+    writers = _quoted((*rooms(), *AUDIT_WRITERS, IMPORT))
+    yield f"grant insert on record.audit to {writers};"
+    yield f"create policy enter on record.audit for insert to {writers} with check (true);"
     yield f"grant select on record.audit to {_quoted((owner, f'{owner}_patient'))};"
     yield f'create policy staff on record.audit for select to "{owner}" using (true);'
     own = "patient = current_setting('record.patient', true)"

@@ -14,6 +14,8 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from kernel.settings import Settings
+from record.ownership import home
+from record.schema import IMPORT
 from yuzhen import secret
 from yuzhen.embedded import ADMIN
 from yuzhen.rooms import ROLES, ROOT, SERVICES, migrations
@@ -52,7 +54,10 @@ async def _roles_and_schemas(settings: Settings) -> None:
     try:
         for role in (OWNER, *ROLES):
             password = secret.ensure(settings.secrets, f"db-{role}")
-            await _ensure_role(admin, role, f"login password '{password}'")
+            # Without inheritance: what a room may do as a patient's reader, or as the import, it must ask for by name.
+            await _ensure_role(admin, role, f"login noinherit password '{password}'")
+        await _ensure_role(admin, IMPORT, "nologin")
+        await admin.execute(f'grant "{IMPORT}" to "{home()}"')
         for service in SERVICES:
             await _ensure_role(admin, f"{service}_patient", "nologin")
             await admin.execute(f'grant "{service}_patient" to "{service}"')
