@@ -83,7 +83,7 @@ TAKING_PART: Mapping[str, tuple[str, ...]] = {
     "QuestionnaireResponse": ("author",),
     "Task": ("focus",),
 }
-"""Who had a part in it, asked where nobody is named above. A List without a subject spans patients: no source owns it."""
+"""Who had a part in it, asked where nobody is named above. A List without a subject spans patients: nobody owns it."""
 
 NOBODY_ELSE = frozenset({"Account", "Device", "Group"})
 """Types that are about all they name: one who is not the patient makes them nobody's."""
