@@ -217,8 +217,10 @@ async def _entered(this: Asking, resource: dict[str, Any], *, id: str) -> Change
         stored = await write.create(this.tx, this.asked.body, id=id, now=this.room.clock.now())
     else:
         stored = await case(this.tx, resource, this.asked.body, id=id, by=this.by, room=this.room)
-    await _record(this, "C", "create", stored)
-    return Changed(stored, 201)
+    # A use case may find that the hospital has this very thing already: then nothing was entered.
+    entered = stored.id == id
+    await _record(this, "C" if entered else "R", "create", stored)
+    return Changed(stored, 201 if entered else 200)
 
 
 async def _may_enter(this: Asking, resource: dict[str, Any]) -> None:
