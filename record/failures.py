@@ -1,6 +1,6 @@
 """The ways a request to the record can fail, in the words its reader sees."""
 
-from kernel.failures import Conflict, Forbidden, Gone, Invalid, NotAllowed, Rule, Stale, Unknown
+from kernel.failures import Conflict, Forbidden, Gone, Invalid, NotAllowed, Rule, Stale, TooLarge, Unknown
 
 
 class ResourceUnknown(Unknown):
@@ -157,3 +157,57 @@ class OperationParameterUnknown(Invalid):
     """The operation has no such parameter. Its OperationDefinition lists those it has."""
 
     issue, code = "not-supported", "operation-parameter-unknown"
+
+
+class BundleUnreadable(Invalid):
+    """The body must be one Bundle of type batch or transaction, holding nothing but type and entries."""
+
+    code = "bundle-unreadable"
+
+
+class BundleTooLarge(TooLarge):
+    """The Bundle has too many entries. Send them in several Bundles."""
+
+    issue, code = "too-costly", "bundle-too-large"
+
+
+class EntryUnreadable(Invalid):
+    """An entry of the Bundle cannot be read. It has a request with method and url, and a resource where one is sent."""
+
+    code = "entry-unreadable"
+
+
+class EntryNotOffered(Rule):
+    """This cannot be done inside a Bundle of this type. Send it as a request of its own."""
+
+    issue, code = "not-supported", "entry-not-offered"
+
+
+class EntriesCollide(Invalid):
+    """Two entries of the transaction name one and the same resource. Each resource may be changed by one entry."""
+
+    issue, code = "duplicate", "entries-collide"
+
+
+class SeveralOwners(Rule):
+    """A transaction lies with one room of the hospital. Send these entries in separate transactions, or as a batch."""
+
+    issue, code = "not-supported", "several-owners"
+
+
+class NotHistory(Rule):
+    """An import brings in finished history alone; this resource is still in use. Change it by a request of its own."""
+
+    code = "not-history"
+
+
+class LinkUnresolved(Invalid):
+    """A reference of this resource names a fullUrl that no entry of the Bundle has."""
+
+    issue, code = "not-found", "link-unresolved"
+
+
+class TargetUnclear(Stale):
+    """A conditional reference must fit exactly one resource."""
+
+    issue, code = "multiple-matches", "target-unclear"
