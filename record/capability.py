@@ -12,16 +12,28 @@ from typing import Any, Self
 from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.routing import BaseRoute
 
+from kernel.http import CommandRoute
 from record.canonical import BASE
+from record.conformance import PARAMETERS
+from record.operations import OPERATION, Operation
+from record.ownership import KEPT_APART
 from record.parameters import SEARCHES, Kind, parameters
 from record.splice import instant
 
 FHIR_VERSION = "4.0.1"
-PLACE = re.compile(r"/fhir/(?P<type>[A-Z][A-Za-z]+)?(?P<rest>.*)")
-OPERATION = re.compile(r"\$([a-z][a-z\-]*)$")
+PLACE = re.compile(r"/fhir(?:/(?P<type>[A-Z][A-Za-z]+))?(?P<rest>(?:/.*)?)")
+OPERATION_NAME = re.compile(r"\$([a-z][a-z\-]*)$")
 TYPE_PART = re.compile(r"\{type:\w+\}")
 SERVED = "x-fhir-types"
 """Under this name a route over several types lists those for which it offers something."""
+CONDITIONAL = "x-fhir-conditional"
+"""The mark of a create route that creates on condition (If-None-Exist), too."""
+UPDATE_CREATES = "x-fhir-update-creates"
+"""Under this name an update route lists the types in which a PUT to an unknown id makes the resource."""
+PATCHES = "x-fhir-patches"
+"""Under this name a patch route lists the media types of the patches it takes."""
+UNLISTED = "x-fhir-unlisted"
+"""The mark of a route that tells what is served and is no interaction itself."""
 ID = r"/\{\w+(:\w+)?\}"
 INTERACTIONS = (
     ("GET", "", "search-type"),
@@ -34,49 +46,85 @@ INTERACTIONS = (
     ("DELETE", ID, "delete"),
     ("PATCH", ID, "patch"),
 )
+OF_THE_SYSTEM = (
+    ("GET", "", "search-system"),
+    ("GET", "/_history", "history-system"),
+    ("POST", "", "transaction"),
+    ("POST", "", "batch"),
+)
+CONDITIONS: Mapping[str, Mapping[str, Any]] = {
+    "PUT": {"conditionalUpdate": True},
+    "DELETE": {"conditionalDelete": "single"},
+}
+"""What a method at the address of a type, with criteria after the question mark, offers."""
 COMMON = (("_id", "token", "Resource-id"), ("_lastUpdated", "date", "Resource-lastUpdated"))
 
 
 @dataclass(slots=True)
 class RoomCapability:
-    """What one room serves: type -> CapabilityStatement.rest.resource, and operations of the whole system."""
+    """What one room serves: type -> CapabilityStatement.rest.resource, and what it serves of the whole system."""
 
     room: str
     resources: dict[str, dict[str, Any]] = field(default_factory=dict)
+    interactions: list[dict[str, Any]] = field(default_factory=list)
     operations: list[dict[str, Any]] = field(default_factory=list)
+    patches: list[str] = field(default_factory=list)
 
     @classmethod
     def from_statement(cls, room: str, said: Mapping[str, Any]) -> Self:
         """What a room's own CapabilityStatement says."""
         rest = said["rest"][0]
-        return cls(room, {one["type"]: one for one in rest.get("resource", ())}, rest.get("operation", []))
+        resources = {one["type"]: one for one in rest.get("resource", ())}
+        return cls(room, resources, rest.get("interaction", []), rest.get("operation", []), said.get("patchFormat", []))
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One route for one type, or of the whole system when `type` is empty."""
+
+    type: str
+    rest: str
+    """What follows the type in the address."""
+    methods: frozenset[str]
+    marks: Mapping[str, Any]
+    about: str
+    """What its own docstring says of it."""
+    changes: bool
 
 
 def capability_of(room: str, routes: Sequence[BaseRoute]) -> RoomCapability:
     """What a room's routes serve."""
     mine = RoomCapability(room)
-    for path, methods in _paths(routes):
-        place = PLACE.fullmatch(path)
-        if place is None or path == "/fhir/metadata":
-            continue
-        if operation := OPERATION.search(path):
-            _add_operation(mine, place["type"], operation[1])
-        elif place["type"]:
-            for interaction in _interactions(methods, place["rest"]):
-                _add_interaction(_resource(mine, place["type"]), interaction)
+    for one in served(routes):
+        if name := OPERATION_NAME.search(one.rest):
+            _add_operation(mine, one, name[1])
+        elif one.type:
+            _add_to_type(_resource(mine, one.type), one)
+        else:
+            mine.interactions += [{"code": code} for code in _codes(one, OF_THE_SYSTEM)]
+        mine.patches += [form for form in one.marks.get(PATCHES, ()) if form not in mine.patches]
+    for resource in mine.resources.values():
+        _conclude(resource)
     return mine
+
+
+def served(routes: Sequence[BaseRoute]) -> Iterator[Served]:
+    """Every FHIR route; one over several types once for each of them."""
+    for context in iter_route_contexts(routes):
+        route = context.original_route
+        marks = getattr(route, "openapi_extra", None) or {}
+        if not isinstance(route, APIRoute) or UNLISTED in marks:
+            continue
+        for type_ in marks.get(SERVED, [""]):
+            if place := PLACE.fullmatch(TYPE_PART.sub(type_, route.path)):
+                about, changes = route.description, isinstance(route, CommandRoute)
+                yield Served(place["type"] or "", place["rest"], frozenset(route.methods or ()), marks, about, changes)
 
 
 def statement(rooms: Iterable[RoomCapability], *, base: str, now: datetime) -> dict[str, Any]:
     """One CapabilityStatement for all these rooms."""
     listed = list(rooms)
-    resources = {type_: resource for room in listed for type_, resource in room.resources.items()}
-    operations = [operation for room in listed for operation in room.operations]
-    rest: dict[str, Any] = {"mode": "server", "security": {"cors": False, "description": "OAuth 2.0 bearer tokens."}}
-    if resources:
-        rest["resource"] = [resources[type_] for type_ in sorted(resources)]
-    if operations:
-        rest["operation"] = operations
+    patches = dict.fromkeys(form for room in listed for form in room.patches)
     return {
         "resourceType": "CapabilityStatement",
         "url": f"{BASE}/CapabilityStatement/yuzhen",
@@ -91,43 +139,61 @@ def statement(rooms: Iterable[RoomCapability], *, base: str, now: datetime) -> d
         },
         "fhirVersion": FHIR_VERSION,
         "format": ["application/fhir+json", "json"],
-        "rest": [rest],
+        **({"patchFormat": list(patches)} if patches else {}),
+        "rest": [_rest(listed)],
     }
 
 
-def _paths(routes: Sequence[BaseRoute]) -> Iterator[tuple[str, set[str]]]:
-    """Every path and its methods; a route over several types once for each of them."""
-    for context in iter_route_contexts(routes):
-        route = context.original_route
-        if isinstance(route, APIRoute):
-            for type_ in (route.openapi_extra or {}).get(SERVED, [""]):
-                yield TYPE_PART.sub(type_, route.path), set(route.methods or ())
+def _rest(rooms: Sequence[RoomCapability]) -> dict[str, Any]:
+    resources = {type_: resource for room in rooms for type_, resource in room.resources.items()}
+    rest: dict[str, Any] = {"mode": "server", "security": {"cors": False, "description": "OAuth 2.0 bearer tokens."}}
+    interactions = {one["code"]: one for room in rooms for one in room.interactions}
+    operations = {one["name"]: one for room in rooms for one in room.operations}
+    if resources:
+        rest["resource"] = [resources[type_] for type_ in sorted(resources)]
+    if interactions:
+        rest["interaction"] = list(interactions.values())
+    if operations:
+        rest["operation"] = list(operations.values())
+    return rest
 
 
-def _interactions(methods: set[str], rest: str) -> Iterator[str]:
-    for method, path, interaction in INTERACTIONS:
-        if method in methods and re.fullmatch(path, rest):
-            yield interaction
+def _codes(one: Served, table: Iterable[tuple[str, str, str]]) -> list[str]:
+    return [code for method, path, code in table if method in one.methods and re.fullmatch(path, one.rest)]
 
 
 def _resource(mine: RoomCapability, type_: str) -> dict[str, Any]:
-    return mine.resources.setdefault(type_, _declared(type_))
+    return mine.resources.setdefault(type_, {"type": type_})
 
 
-def _declared(type_: str) -> dict[str, Any]:
-    resource: dict[str, Any] = {
-        "type": type_,
-        "versioning": "versioned-update",
-        "readHistory": True,
-        "updateCreate": False,
-        "conditionalCreate": False,
-        "conditionalRead": "full-support",
-        "conditionalUpdate": False,
-        "conditionalDelete": "not-supported",
-    }
-    if type_ in SEARCHES:
-        resource |= _searched(type_)
-    return resource
+def _add_to_type(resource: dict[str, Any], one: Served) -> None:
+    for code in _codes(one, INTERACTIONS):
+        resource.setdefault("interaction", []).append({"code": code})
+    if not one.rest:
+        for method in CONDITIONS.keys() & one.methods:
+            resource |= CONDITIONS[method]
+    if one.marks.get(CONDITIONAL):
+        resource["conditionalCreate"] = True
+    if resource["type"] in one.marks.get(UPDATE_CREATES, ()):
+        resource["updateCreate"] = True
+
+
+def _conclude(resource: dict[str, Any]) -> None:
+    """What follows from the interactions, and how the type is searched."""
+    codes = {one["code"] for one in resource.get("interaction", ())}
+    versioning = "versioned-update" if "update" in codes else "versioned" if "vread" in codes else "no-version"
+    flags = {"updateCreate": False, "conditionalCreate": False, "conditionalUpdate": False}
+    resource |= {"versioning": versioning, "readHistory": "vread" in codes}
+    resource |= flags | {"conditionalDelete": "not-supported"} | resource
+    if "read" in codes:
+        resource["conditionalRead"] = "full-support"
+    if "search-type" in codes:
+        resource |= _searched(resource["type"]) if resource["type"] in SEARCHES else _published(resource["type"])
+
+
+def _published(type_: str) -> dict[str, Any]:
+    """How a type that is generated is searched."""
+    return {"searchParam": [{"name": name, "type": kind} for name, kind in PARAMETERS[type_].items()]}
 
 
 def _searched(type_: str) -> dict[str, Any]:
@@ -139,23 +205,24 @@ def _searched(type_: str) -> dict[str, Any]:
         for name, kind, url in COMMON
     ]
     own = [{"name": p.code, "type": p.kind.value, "definition": p.url} for p in mine]
-    searched: dict[str, Any] = {"searchParam": common + own}
-    if type_ == "AuditEvent":
-        return searched
+    found: dict[str, Any] = {"searchParam": common + own}
+    if type_ in KEPT_APART:
+        return found
     if include:
-        searched["searchInclude"] = include
-    if revinclude := sorted(f"{p.type}:{p.code}" for p in pointing if p.type != "AuditEvent"):
-        searched["searchRevInclude"] = revinclude
-    return searched
+        found["searchInclude"] = include
+    if revinclude := sorted(f"{p.type}:{p.code}" for p in pointing if p.type not in KEPT_APART):
+        found["searchRevInclude"] = revinclude
+    return found
 
 
-def _add_interaction(resource: dict[str, Any], code: str) -> None:
-    resource.setdefault("interaction", []).append({"code": code})
-
-
-def _add_operation(mine: RoomCapability, type_: str | None, name: str) -> None:
-    owner = type_ or "System"
-    said = {"name": name, "definition": f"{BASE}/OperationDefinition/{owner}-{name}"}
-    operations = _resource(mine, type_).setdefault("operation", []) if type_ else mine.operations
+def _add_operation(mine: RoomCapability, one: Served, name: str) -> None:
+    said = {"name": name, "definition": operation_of(one).canonical(one.type, name)}
+    operations = _resource(mine, one.type).setdefault("operation", []) if one.type else mine.operations
     if said not in operations:
         operations.append(said)
+
+
+def operation_of(one: Served) -> Operation:
+    """What the route of an operation says of it."""
+    said = one.marks.get(OPERATION)
+    return said if isinstance(said, Operation) else Operation()

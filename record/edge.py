@@ -1,9 +1,10 @@
-"""What a room's process keeps open for its FHIR routes: the audit writer, and the key of page links."""
+"""What a room's FHIR routes stand on: ids in addresses, the audit writer, and the key of page links."""
 
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
+from starlette.convertors import Convertor, register_url_convertor
 
 from kernel.auth.principal import Principal
 from kernel.database import Database, Transaction
@@ -12,6 +13,25 @@ from record.audit import AuditEntry, AuditWriter, written
 from record.cursor import Cursors
 
 PAGE_KEY = "page-cursor-key"
+
+
+class Name(Convertor[str]):
+    """A part of an address that is taken as it stands."""
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+class ResourceId(Name):
+    """A FHIR id in an address; `$operation`, `_search` and `_history` are none."""
+
+    regex = r"[A-Za-z0-9\-.]{1,64}"
+
+
+register_url_convertor("fhirid", ResourceId())
 
 
 def open_record(app: FastAPI, room: Room) -> Coroutine[Any, Any, None]:

@@ -1,46 +1,28 @@
 """The FHIR routes of a room: for each type it owns, the interactions that are offered (https://hl7.org/fhir/R4/http.html)."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
-from starlette.convertors import Convertor, register_url_convertor
+from starlette.convertors import register_url_convertor
 
 from kernel.auth.principal import Principal, Role
 from kernel.failures import Forbidden
 from kernel.http import CommandRoute, ReadRoute
 from record import reading
-from record.answers import changed, fhir
-from record.capability import SERVED, capability_of, statement
+from record.answers import changed
+from record.capability import CONDITIONAL, SERVED, UPDATE_CREATES
 from record.cases import Cases, Create, Delete, NotOffered, Update
 from record.changing import change
-from record.edge import asker, base_of, room_of
+from record.edge import Name, asker, base_of, room_of
 from record.interaction import Interaction
+from record.metadata import metadata_routes
 from record.negotiation import accepts_json
 from record.ownership import KEPT_APART, owned_by, types
 from record.validation import prepare
 
 __all__ = ["fhir_routes"]
-
-
-class Name(Convertor[str]):
-    """A part of an address that is taken as it stands."""
-
-    def convert(self, value: str) -> str:
-        return value
-
-    def to_string(self, value: str) -> str:
-        return value
-
-
-class ResourceId(Name):
-    """A FHIR id in an address; `$operation`, `_search` and `_history` are none."""
-
-    regex = r"[A-Za-z0-9\-.]{1,64}"
-
-
-register_url_convertor("fhirid", ResourceId())
 
 
 async def _reader(request: Request) -> Principal:
@@ -77,7 +59,7 @@ def fhir_routes(
     mine = [rules.type for rules in owned_by(room)]
     prepare([*mine, "Parameters"])
     return [
-        _metadata(),
+        metadata_routes(),
         _reading_routes(_Place(room, "read", mine)),
         _history_routes(_Place(room, "kept", [type_ for type_ in mine if type_ not in KEPT_APART])),
         _changing_routes(
@@ -96,7 +78,7 @@ class _Place:
         register_url_convertor(name, type("Type", (Name,), {"regex": "|".join(listed)})())
         self.path = f"/fhir/{{type:{name}}}"
 
-    def marks(self, cases: Mapping[str, object] | None = None) -> dict[str, list[str]]:
+    def marks(self, cases: Mapping[str, object] | None = None) -> dict[str, Any]:
         """The types for which a route offers something, for the CapabilityStatement."""
         refused = [type_ for type_, case in (cases or {}).items() if isinstance(case, NotOffered)]
         return {SERVED: [type_ for type_ in self.types if type_ not in refused]}
@@ -149,11 +131,13 @@ def _history_routes(place: _Place) -> APIRouter:
 def _changing_routes(place: _Place, cases: Cases) -> APIRouter:
     router = APIRouter(route_class=CommandRoute)
 
-    @router.post(f"{place.path}", openapi_extra=place.marks(cases.creates))
+    @router.post(f"{place.path}", openapi_extra={**place.marks(cases.creates), CONDITIONAL: True})
     async def create(request: Request, by: MayWrite) -> Response:
         return await _changed(request, by, cases)
 
-    @router.put(f"{place.path}/{{id:fhirid}}", openapi_extra=place.marks(cases.updates))
+    made = [type_ for type_ in place.types if type_ not in cases.updates]
+
+    @router.put(f"{place.path}/{{id:fhirid}}", openapi_extra={**place.marks(cases.updates), UPDATE_CREATES: made})
     async def update(request: Request, by: MayWrite) -> Response:
         return await _changed(request, by, cases)
 
@@ -181,17 +165,3 @@ async def _changed(request: Request, by: Principal, cases: Cases) -> Response:
 
 def _named(request: Request, *names: str) -> tuple[str, ...]:
     return tuple(request.path_params[name] for name in names)
-
-
-def _metadata() -> APIRouter:
-    open_door = APIRouter()
-
-    # rule: guarded-routes because what a server can do is said to everybody (https://hl7.org/fhir/R4/http.html#capabilities)
-    @open_door.get("/fhir/metadata")
-    async def metadata(request: Request) -> Response:
-        """What this room really serves."""
-        room = room_of(request)
-        mine = capability_of(room.name, request.app.routes)
-        return fhir(statement([mine], base=base_of(request), now=room.clock.now()))
-
-    return open_door

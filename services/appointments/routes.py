@@ -16,7 +16,7 @@ from record.bundle import bundle
 from record.cases import Create, Delete, NotOffered, Update
 from record.edge import base_of, did, saw
 from record.negotiation import expected_version
-from record.operations import parameters_in
+from record.operations import MANY, gives, needs, operation, parameters_in, takes
 from record.stored import Stored
 from services.appointments import asking_fhir, booking, fhir, finding, keeping, queueing
 from services.appointments.wish import Wish
@@ -45,14 +45,30 @@ DELETES: Mapping[str, Delete] = {
 }
 
 
-@reads.get("/fhir/Appointment/$find")
+FIND = operation(
+    needs("start", "dateTime"),
+    needs("end", "dateTime"),
+    takes("practitioner", "Reference(Practitioner)", max=MANY),
+    takes("organization", "Reference(Organization)", max=MANY),
+    takes("service", "Reference(HealthcareService)", max=MANY),
+    takes("location", "Reference(Location)", max=MANY),
+    takes("specialty", "CodeableConcept", max=MANY),
+    takes("district", "code", max=MANY),
+    takes("visit-type", "code"),
+    takes("_count", "integer"),
+    gives("Bundle"),
+)
+FOR_WHOM = takes("patient-reference", "Reference(Patient)")
+
+
+@reads.get("/fhir/Appointment/$find", openapi_extra=FIND)
 async def find(request: Request, by: MaySearch, tx: InTransaction, room: TheRoom) -> Response:
     """Free times (IHE ITI-115)."""
     wish = asking_fhir.wish(parameters_in(request, b""))
     return await _found(request, wish, tx=tx, room=room)
 
 
-@reads.post("/fhir/Appointment/$find")
+@reads.post("/fhir/Appointment/$find", openapi_extra=FIND)
 async def find_by_parameters(request: Request, by: MaySearch, tx: InTransaction, room: TheRoom) -> Response:
     """Free times, asked for with a Parameters resource (IHE ITI-115)."""
     wish = asking_fhir.wish(parameters_in(request, await request.body()))
@@ -65,7 +81,10 @@ async def _found(request: Request, wish: Wish, *, tx: InTransaction, room: TheRo
     return answer(bundle(entries, type="searchset", base=base_of(request), total=len(entries)))
 
 
-@commands.post("/fhir/Appointment/$hold")
+@commands.post(
+    "/fhir/Appointment/$hold",
+    openapi_extra=operation(needs("appointment-reference", "Reference(Appointment)"), FOR_WHOM, gives("Bundle")),
+)
 async def hold(request: Request, by: MayBook, tx: InTransaction, room: TheRoom) -> Response:
     """Keep a free time for a patient for some minutes (IHE ITI-116)."""
     given = parameters_in(request, await request.body())
@@ -81,7 +100,18 @@ async def hold(request: Request, by: MayBook, tx: InTransaction, room: TheRoom) 
     return _one(request, pending, status=201)
 
 
-@commands.post("/fhir/Appointment/$book")
+@commands.post(
+    "/fhir/Appointment/$book",
+    openapi_extra=operation(
+        takes("appointment-reference", "Reference(Appointment)"),
+        takes("appointment-resource", "Appointment"),
+        FOR_WHOM,
+        takes("visit-type", "code"),
+        takes("prior-diagnosis", "Reference(DocumentReference)"),
+        takes("comment", "string"),
+        gives("Bundle"),
+    ),
+)
 async def book(request: Request, by: MayBook, tx: InTransaction, room: TheRoom) -> Response:
     """Book a time, or cancel a booked one (IHE ITI-117)."""
     given = parameters_in(request, await request.body())
@@ -96,7 +126,10 @@ async def book(request: Request, by: MayBook, tx: InTransaction, room: TheRoom) 
     return _one(request, booked, status=201)
 
 
-@commands.post("/fhir/Appointment/{id:fhirid}/$cancel")
+@commands.post(
+    "/fhir/Appointment/{id:fhirid}/$cancel",
+    openapi_extra=operation(takes("reason", "string"), gives("Appointment")),
+)
 async def cancel(id: str, request: Request, by: MayBook, tx: InTransaction, room: TheRoom) -> Response:
     """Give a booked time back."""
     given = parameters_in(request, await request.body())
@@ -113,7 +146,7 @@ async def cancel(id: str, request: Request, by: MayBook, tx: InTransaction, room
     return shown(cancelled)
 
 
-@commands.post("/fhir/Appointment/{id:fhirid}/$check-in")
+@commands.post("/fhir/Appointment/{id:fhirid}/$check-in", openapi_extra=operation(gives("Appointment")))
 async def check_in(id: str, request: Request, by: MayBook, tx: InTransaction, room: TheRoom) -> Response:
     """The patient is here: a number in the queue."""
     here = await queueing.check_in(tx, id, by=by, now=room.clock.now())
@@ -121,7 +154,14 @@ async def check_in(id: str, request: Request, by: MayBook, tx: InTransaction, ro
     return shown(here)
 
 
-@reads.get("/fhir/Appointment/{id:fhirid}/$queue-status")
+@reads.get(
+    "/fhir/Appointment/{id:fhirid}/$queue-status",
+    openapi_extra=operation(
+        gives("positiveInt", "number"),
+        gives("code", "state"),
+        gives("unsignedInt", "ahead"),
+    ),
+)
 async def queue_status(id: str, request: Request, by: MayBook, tx: InTransaction) -> Response:
     """The patient's number and how many wait before it."""
     ticket, ahead = await queueing.place_in_queue(tx, id, by=by)
@@ -135,7 +175,7 @@ async def queue_status(id: str, request: Request, by: MayBook, tx: InTransaction
     return answer({"resourceType": "Parameters", "parameter": parameters})
 
 
-@reads.get("/fhir/Schedule/{id:fhirid}/$queue")
+@reads.get("/fhir/Schedule/{id:fhirid}/$queue", openapi_extra=operation(gives("Bundle")))
 async def queue(id: str, request: Request, by: MayCall, tx: InTransaction, room: TheRoom) -> Response:
     """Everyone of the queue who is not finished."""
     waiting = await queueing.queue_of(tx, id, by=by, now=room.clock.now())
@@ -143,7 +183,7 @@ async def queue(id: str, request: Request, by: MayCall, tx: InTransaction, room:
     return answer(bundle(waiting, type="searchset", base=base_of(request), total=len(waiting)))
 
 
-@commands.post("/fhir/Schedule/{id:fhirid}/$call-next")
+@commands.post("/fhir/Schedule/{id:fhirid}/$call-next", openapi_extra=operation(gives("Bundle")))
 async def call_next(id: str, request: Request, by: MayCall, tx: InTransaction, room: TheRoom) -> Response:
     """Call the next patient into the room."""
     called = await queueing.call_next(tx, id, by=by, ids=room.ids, now=room.clock.now())
@@ -153,7 +193,7 @@ async def call_next(id: str, request: Request, by: MayCall, tx: InTransaction, r
     return _one(request, called, status=200)
 
 
-@commands.post("/fhir/Appointment/{id:fhirid}/$recall")
+@commands.post("/fhir/Appointment/{id:fhirid}/$recall", openapi_extra=operation(gives("Appointment")))
 async def recall(id: str, request: Request, by: MayCall, tx: InTransaction, room: TheRoom) -> Response:
     """Call the same patient once more."""
     called = await queueing.recall(tx, id, by=by)
@@ -161,7 +201,7 @@ async def recall(id: str, request: Request, by: MayCall, tx: InTransaction, room
     return shown(called)
 
 
-@commands.post("/fhir/Appointment/{id:fhirid}/$skip")
+@commands.post("/fhir/Appointment/{id:fhirid}/$skip", openapi_extra=operation(gives("Appointment")))
 async def skip(id: str, request: Request, by: MayCall, tx: InTransaction, room: TheRoom) -> Response:
     """The patient has missed the turn."""
     skipped = await queueing.skip(tx, id, by=by, now=room.clock.now())

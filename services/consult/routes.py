@@ -17,7 +17,7 @@ from record.answers import shown
 from record.audit import AuditEntry, written
 from record.cases import NotOffered
 from record.edge import did, request_id
-from record.operations import parameters_in
+from record.operations import gives, needs, operation, parameters_in
 from record.rest import fhir_routes
 from record.stored import Stored
 from services.consult import chatting, confirming, meeting, policy, visiting
@@ -60,14 +60,17 @@ def fhir_routers() -> list[APIRouter]:
     )
 
 
-@commands.post("/fhir/Encounter/{id:fhirid}/$start")
+@commands.post("/fhir/Encounter/{id:fhirid}/$start", openapi_extra=operation(gives("Encounter")))
 async def start(id: str, request: Request, by: TheDoctor, tx: InTransaction, room: TheRoom) -> Response:
     """Begin a visit in the clinic; a video visit begins when its doctor joins."""
     begun = await visiting.start(tx, id, by=by, ids=room.ids, now=room.clock.now())
     return await _changed(request, "$start", begun, by=by)
 
 
-@commands.post("/fhir/Encounter/{id:fhirid}/$confirm-follow-up")
+@commands.post(
+    "/fhir/Encounter/{id:fhirid}/$confirm-follow-up",
+    openapi_extra=operation(needs("is-follow-up", "boolean"), gives("Encounter")),
+)
 async def confirm_follow_up(id: str, request: Request, by: TheDoctor, tx: InTransaction, room: TheRoom) -> Response:
     """Judge whether an online visit follows up a disease diagnosed before (TELE-01)."""
     judgement = parameters_in(request, await request.body()).get("is-follow-up")
@@ -77,7 +80,7 @@ async def confirm_follow_up(id: str, request: Request, by: TheDoctor, tx: InTran
     return await _changed(request, "$confirm-follow-up", judged, by=by)
 
 
-@commands.post("/fhir/Encounter/{id:fhirid}/$finish")
+@commands.post("/fhir/Encounter/{id:fhirid}/$finish", openapi_extra=operation(gives("Encounter")))
 async def finish(id: str, request: Request, by: TheDoctor, tx: InTransaction, room: TheRoom) -> Response:
     """End a visit."""
     ended = await visiting.finish(tx, id, by=by, ids=room.ids, now=room.clock.now())

@@ -12,7 +12,7 @@ from kernel.service import Room, TheRoom
 from record import answers
 from record.cases import NotOffered
 from record.negotiation import accepts_json
-from record.operations import parameters_in
+from record.operations import gives, operation, parameters_in, takes
 from record.rest import fhir_routes
 from record.stored import Stored
 from services.patients import diagnosing, documenting, fhir, policy, registering
@@ -39,7 +39,16 @@ def fhir_routers() -> list[APIRouter]:
     )
 
 
-@reads.api_route("/fhir/ValueSet/icd-10/$expand", methods=["GET", "POST"])
+@reads.api_route(
+    "/fhir/ValueSet/icd-10/$expand",
+    methods=["GET", "POST"],
+    openapi_extra=operation(
+        takes("filter", "string"),
+        takes("count", "integer"),
+        gives("ValueSet"),
+        defined="http://hl7.org/fhir/OperationDefinition/ValueSet-expand",
+    ),
+)
 async def expand(request: Request, by: Anyone, room: TheRoom) -> Response:
     """Diagnoses by code or name (https://hl7.org/fhir/R4/valueset-operation-expand.html)."""
     accepts_json(request)

@@ -18,7 +18,7 @@ from record.audit import AuditEntry
 from record.bundle import bundle
 from record.cases import Create, Delete, NotOffered, Update
 from record.edge import base_of, did, request_id, saw
-from record.operations import parameters_in
+from record.operations import MANY, gives, needs, operation, parameters_in, takes
 from record.stored import Stored
 from record.visible import visible_to
 from services.pharmacy import (
@@ -90,7 +90,15 @@ UPDATES: Mapping[str, Update] = {"MedicationRequest": _redraft, "Task": STEPS, "
 DELETES: Mapping[str, Delete] = {"MedicationRequest": _discard, "Task": STEPS, "MedicationDispense": BY_DISPENSE}
 
 
-@commands.post("/fhir/MedicationRequest/$prepare")
+@commands.post(
+    "/fhir/MedicationRequest/$prepare",
+    openapi_extra=operation(
+        needs("group", "string"),
+        gives("base64Binary", "document"),
+        gives("string", "digest"),
+        gives("instant", "authored"),
+    ),
+)
 async def prepare(request: Request, by: MayPrescribe, tx: InTransaction, room: TheRoom) -> Response:
     """The exact bytes the doctor is to sign."""
     given = parameters_in(request, await request.body())
@@ -101,7 +109,10 @@ async def prepare(request: Request, by: MayPrescribe, tx: InTransaction, room: T
     return _parameters(document, digest, {"name": "authored", "valueInstant": fhir.written(prepared.authored_at)})
 
 
-@commands.post("/fhir/MedicationRequest/$sign")
+@commands.post(
+    "/fhir/MedicationRequest/$sign",
+    openapi_extra=operation(needs("group", "string"), needs("signature", "string"), gives("Bundle")),
+)
 async def sign(request: Request, by: MayPrescribe, tx: InTransaction, room: TheRoom, keys: ThePublicKeys) -> Response:
     """The prescription becomes valid and goes to review."""
     given = parameters_in(request, await request.body())
@@ -126,7 +137,10 @@ async def document(id: str, request: Request, by: Anyone, tx: InTransaction) -> 
     return Response(body, media_type=FHIR_JSON)
 
 
-@commands.post("/fhir/Task/{id:fhirid}/$review")
+@commands.post(
+    "/fhir/Task/{id:fhirid}/$review",
+    openapi_extra=operation(needs("decision", "code"), takes("reason", "string"), gives("Task")),
+)
 async def review(id: str, request: Request, by: MayFill, tx: InTransaction, room: TheRoom) -> Response:
     """The hospital's pharmacist approves or returns the prescription."""
     given = parameters_in(request, await request.body())
@@ -136,7 +150,12 @@ async def review(id: str, request: Request, by: MayFill, tx: InTransaction, room
     return await _stepped(request, by, "$review", task)
 
 
-@commands.post("/fhir/Task/{id:fhirid}/$choose-pharmacy")
+@commands.post(
+    "/fhir/Task/{id:fhirid}/$choose-pharmacy",
+    openapi_extra=operation(
+        needs("pharmacy", "Reference(Organization)"), gives("Task", "task"), gives("string", "code")
+    ),
+)
 async def choose_pharmacy(
     id: str, request: Request, by: MayChoose, tx: InTransaction, room: TheRoom, key: TheCodeKey
 ) -> Response:
@@ -148,7 +167,7 @@ async def choose_pharmacy(
     return _parameters({"name": "task", "resource": msgspec.Raw(task.body)}, {"name": "code", "valueString": code})
 
 
-@reads.get("/fhir/Task/{id:fhirid}/$pickup-code")
+@reads.get("/fhir/Task/{id:fhirid}/$pickup-code", openapi_extra=operation(gives("string", "code")))
 async def pickup_code(id: str, request: Request, by: MayChoose, tx: InTransaction, key: TheCodeKey) -> Response:
     """The present pick-up code, for the patient alone."""
     code = await releasing.pickup_code(tx, id, by=by, key=key)
@@ -159,7 +178,10 @@ async def pickup_code(id: str, request: Request, by: MayChoose, tx: InTransactio
     return _parameters({"name": "code", "valueString": code})
 
 
-@commands.post("/fhir/Task/{id:fhirid}/$claim")
+@commands.post(
+    "/fhir/Task/{id:fhirid}/$claim",
+    openapi_extra=operation(needs("code", "string"), gives("string", "secret")),
+)
 async def claim(id: str, request: Request, by: MayFill, tx: InTransaction, room: TheRoom, key: TheCodeKey) -> Response:
     """The chosen pharmacy takes the order, or recovers the secret of its claim."""
     code = asking.text(parameters_in(request, await request.body()), "code")
@@ -168,7 +190,14 @@ async def claim(id: str, request: Request, by: MayFill, tx: InTransaction, room:
     return _parameters({"name": "secret", "valueString": claimed.secret})
 
 
-@commands.post("/fhir/Task/{id:fhirid}/$dispense")
+@commands.post(
+    "/fhir/Task/{id:fhirid}/$dispense",
+    openapi_extra=operation(
+        needs("secret", "string"),
+        needs("item", "", needs("request", "Reference(MedicationRequest)"), needs("quantity", "Quantity"), max=MANY),
+        gives("Bundle"),
+    ),
+)
 async def dispense(
     id: str, request: Request, by: MayFill, tx: InTransaction, room: TheRoom, key: TheCodeKey
 ) -> Response:
@@ -183,7 +212,7 @@ async def dispense(
     return answer(bundle(handed, type="collection", base=base_of(request)), status=201)
 
 
-@commands.post("/fhir/Task/{id:fhirid}/$close")
+@commands.post("/fhir/Task/{id:fhirid}/$close", openapi_extra=operation(needs("secret", "string"), gives("Task")))
 async def close(id: str, request: Request, by: MayFill, tx: InTransaction, room: TheRoom, key: TheCodeKey) -> Response:
     """The pharmacy is done with the order."""
     secret = asking.text(parameters_in(request, await request.body()), "secret")
@@ -191,7 +220,7 @@ async def close(id: str, request: Request, by: MayFill, tx: InTransaction, room:
     return await _stepped(request, by, "$close", task)
 
 
-@commands.post("/fhir/Task/{id:fhirid}/$cancel")
+@commands.post("/fhir/Task/{id:fhirid}/$cancel", openapi_extra=operation(takes("reason", "string"), gives("Task")))
 async def cancel(id: str, request: Request, by: MayPrescribe, tx: InTransaction, room: TheRoom) -> Response:
     """The doctor withdraws the prescription."""
     reason = asking.words(parameters_in(request, await request.body()), "reason")
