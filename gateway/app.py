@@ -6,8 +6,9 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.routing import Route
 
-from gateway import live, pages, routes
+from gateway import live, metadata, pages, routes
 from gateway.forwarding import Corridor
+from gateway.published import Published
 from gateway.routing import rooms
 from kernel.service import Room, application
 from kernel.settings import Settings
@@ -15,7 +16,7 @@ from kernel.settings import Settings
 
 def create_app(settings: Settings) -> FastAPI:
     """The gateway's application."""
-    routers = [live.router, pages.router, routes.router]
+    routers = [live.router, pages.router, metadata.router]
     app = application("gateway", settings, routers=routers, start=_start, readiness=routes.readiness)
     app.add_middleware(pages.SafeHeaders)
     # A plain route, after all others: passing on needs nothing of what the framework does for a request.
@@ -25,6 +26,7 @@ def create_app(settings: Settings) -> FastAPI:
 
 def _start(app: FastAPI, room: Room) -> Sequence[Coroutine[Any, Any, None]]:
     app.state.corridors = {name: Corridor(name, room.settings) for name in rooms()}
+    app.state.published = Published(app.state.corridors, app.routes, room.clock)
     app.state.relay = live.Relay(room.redis)
     room.at_close(*(corridor.close for corridor in app.state.corridors.values()))
     return [app.state.relay.run()]

@@ -2,18 +2,15 @@
 
 import asyncio
 
-import orjson
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from gateway.forwarding import Corridor, RoomAway
 from gateway.routing import is_open, room_for
 from kernel.failures import NotAllowed, Unknown
-from kernel.http import FHIR_JSON, json
+from kernel.http import json
 from kernel.service import NotReady, Room
-from record import capability
 
-router = APIRouter()
 readiness = APIRouter()
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -47,21 +44,6 @@ async def _state(corridor: Corridor) -> str:
     except RoomAway:
         return "away"
     return "ready" if status == 200 else "not ready"
-
-
-@router.get("/fhir/metadata")
-async def metadata(request: Request) -> Response:  # rule: guarded-routes because FHIR publishes it to all
-    """The CapabilityStatement, put together from what each running room says it serves."""
-    room: Room = request.app.state.room
-    said = await asyncio.gather(*(_capability(corridor) for corridor in request.app.state.corridors.values()))
-    capabilities = [one for one in said if one]
-    merged = capability.statement(capabilities, base=f"{room.settings.address}/fhir", now=room.clock.now())
-    return json(merged, media_type=FHIR_JSON)
-
-
-async def _capability(corridor: Corridor) -> capability.RoomCapability | None:
-    status, body = await corridor.ask("/fhir/metadata")
-    return capability.RoomCapability.from_statement(corridor.room, orjson.loads(body)) if status == 200 else None
 
 
 async def pass_on(request: Request) -> Response:

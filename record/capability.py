@@ -185,10 +185,10 @@ def _conclude(resource: dict[str, Any]) -> None:
     flags = {"updateCreate": False, "conditionalCreate": False, "conditionalUpdate": False}
     resource |= {"versioning": versioning, "readHistory": "vread" in codes}
     resource |= flags | {"conditionalDelete": "not-supported"} | resource
-    if "read" in codes:
-        resource["conditionalRead"] = "full-support"
-    if "search-type" in codes:
-        resource |= _searched(resource["type"]) if resource["type"] in SEARCHES else _published(resource["type"])
+    if resource["type"] in PARAMETERS:
+        resource |= _published(resource["type"])
+    elif "search-type" in codes:
+        resource |= {"conditionalRead": "full-support"} | _searched(resource["type"])
 
 
 def _published(type_: str) -> dict[str, Any]:

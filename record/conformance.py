@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-from record.bundle import Entry
 from record.failures import ModifierUnknown, ParameterUnknown, ResourceUnknown, ValueUnreadable
 
 Resource = Mapping[str, Any]
@@ -36,11 +35,8 @@ def read(resources: Sequence[Resource], id: str) -> Resource:
     raise ResourceUnknown
 
 
-def search(resources: Sequence[Resource], type: str, query: Query) -> tuple[Sequence[Entry], int, str | None]:
-    """A page of what fits, how many fit in all, and the query of the next page.
-
-    Raises ParameterUnknown, ModifierUnknown, ValueUnreadable.
-    """
+def search(resources: Sequence[Resource], type: str, query: Query, *, base: str) -> dict[str, Any]:
+    """A page of what fits, as a Bundle. Raises ParameterUnknown, ModifierUnknown, ValueUnreadable."""
     counts = {"_count": LONGEST, "_offset": 0}
     fits: list[Callable[[Resource], bool]] = []
     for name, value in query:
@@ -49,10 +45,23 @@ def search(resources: Sequence[Resource], type: str, query: Query) -> tuple[Sequ
         else:
             fits.append(_condition(type, name, value))
     found = [resource for resource in resources if all(fit(resource) for fit in fits)]
-    end = counts["_offset"] + counts["_count"]
-    more = counts["_count"] > 0 and end < len(found)
-    following = [pair for pair in query if pair[0] != "_offset"] + [("_offset", str(end))]
-    return found[counts["_offset"] : end], len(found), urlencode(following) if more else None
+    first, end = counts["_offset"], counts["_offset"] + counts["_count"]
+    links = {"self": query}
+    if counts["_count"] and end < len(found):
+        links["next"] = [*(pair for pair in query if pair[0] != "_offset"), ("_offset", str(end))]
+    bundle: dict[str, Any] = {
+        "resourceType": "Bundle",
+        "type": "searchset",
+        "total": len(found),
+        "link": [{"relation": name, "url": f"{base}/{type}?{urlencode(to)}"} for name, to in links.items()],
+    }
+    if entries := [_entry(resource, f"{base}/{type}") for resource in found[first:end]]:
+        bundle["entry"] = entries
+    return bundle
+
+
+def _entry(resource: Resource, place: str) -> dict[str, Any]:
+    return {"fullUrl": f"{place}/{resource['id']}", "resource": resource, "search": {"mode": "match"}}
 
 
 def _number(name: str, value: str) -> int:
