@@ -8,12 +8,13 @@ from fastapi import FastAPI
 from kernel.service import Room, application
 from kernel.settings import Settings
 from record.edge import open_record
-from services.patients import routes
+from services.patients import everything_routes, routes
 
 
 def create_app(settings: Settings) -> FastAPI:
     """The room's application."""
-    return application("patients", settings, routers=[routes.reads, *routes.fhir_routers()], start=_start)
+    routers = [everything_routes.reads, routes.reads, *routes.fhir_routers()]
+    return application("patients", settings, routers=routers, start=_start)
 
 
 def _start(app: FastAPI, room: Room) -> Sequence[Coroutine[Any, Any, None]]:

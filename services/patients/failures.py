@@ -115,3 +115,9 @@ class ExpansionUnreadable(Invalid):
     """$expand takes filter (text of 200 characters at most) and count (0 to 200)."""
 
     code = "expansion-unreadable"
+
+
+class PatientNotNamed(Rule):
+    """Say whose record you ask for, as in Patient/123/$everything. Only patients may leave out their own id."""
+
+    code = "patient-not-named"
