@@ -85,28 +85,11 @@ def _against_schema(resource: dict[str, Any], root: str, *, brief: bool = False)
 
 @cache
 def _validator(type_: str) -> Any:
-    schemas = definitions.schemas()
-    needed: dict[str, Any] = {}
-    wanted = [type_]
-    while wanted:
-        name = wanted.pop()
-        if name not in needed:
-            needed[name] = schemas[name]
-            wanted += _references(schemas[name])
     return jsonschema_rs.Draft7Validator(
-        {"$ref": f"#/definitions/{type_}", "definitions": needed},
+        {"$ref": f"#/definitions/{type_}", "definitions": definitions.needed_by([type_])},
         # The linear-time engine: no pattern can be made to search for ever.
         pattern_options=jsonschema_rs.RegexOptions(),
     )
-
-
-def _references(node: Any) -> list[str]:
-    if isinstance(node, list):
-        return [name for item in node for name in _references(item)]
-    if not isinstance(node, dict):
-        return []
-    own = [node["$ref"].rpartition("/")[2]] if isinstance(node.get("$ref"), str) else []
-    return own + [name for value in node.values() for name in _references(value)]
 
 
 def _failures(error: Any, root: str) -> Iterator[Failure]:

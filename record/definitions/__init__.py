@@ -1,7 +1,7 @@
 """HL7's R4 definitions as packed tables, unpacked at first use (README.md names source and licence)."""
 
 import lzma
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,27 @@ def _unpack(name: str) -> Any:
 def schemas() -> Mapping[str, Any]:
     """Definition name -> JSON schema, without prose."""
     return _unpack("schema")  # type: ignore[no-any-return]
+
+
+def needed_by(types: Iterable[str]) -> dict[str, Any]:
+    """The schemas of these types and of everything they are made of."""
+    needed: dict[str, Any] = {}
+    wanted = list(types)
+    while wanted:
+        name = wanted.pop()
+        if name not in needed:
+            needed[name] = schemas()[name]
+            wanted += _references(needed[name])
+    return needed
+
+
+def _references(node: Any) -> list[str]:
+    if isinstance(node, list):
+        return [name for item in node for name in _references(item)]
+    if not isinstance(node, dict):
+        return []
+    own = [node["$ref"].rpartition("/")[2]] if isinstance(node.get("$ref"), str) else []
+    return own + [name for value in node.values() for name in _references(value)]
 
 
 @cache
