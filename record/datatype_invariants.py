@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from record import narrative
-from record.invariant import Invariant, Node, Whole, at_most, choice, has, in_order
+from record.invariant import Invariant, Node, Whole, at_most, both, choice, has, in_order
 
 UCUM = "http://unitsofmeasure.org"
 
@@ -37,6 +37,15 @@ def _unsigned(node: Node, name: str) -> bool:
     return name not in node or bool(node[name] >= 0)
 
 
+def _trd_3(node: Node, _: Whole) -> bool:
+    kind = str(node.get("type", ""))
+    if kind == "named-event":
+        return has(node, "name")
+    if kind == "periodic":
+        return choice(node, "timing")
+    return not kind.startswith("data-") or has(node, "data")
+
+
 QTY_3 = Invariant("qty-3", "a code needs a system.", lambda n, _: not has(n, "code") or has(n, "system"))
 
 DATATYPES: Mapping[str, tuple[Invariant, ...]] = {
@@ -59,8 +68,14 @@ DATATYPES: Mapping[str, tuple[Invariant, ...]] = {
         Invariant(
             "cnt-3",
             "a count is a whole number of the unit 1.",
-            lambda n, _: _measured(n) and n.get("code", "1") == "1" and float(n.get("value", 0)).is_integer(),
+            lambda n, _: _measured(n) and n.get("code", "1") == "1" and isinstance(n.get("value", 0), int),
         ),
+    ),
+    "DataRequirement.codeFilter": (
+        Invariant("drq-1", "give a path or a searchParam.", lambda n, _: has(n, "path") != has(n, "searchParam")),
+    ),
+    "DataRequirement.dateFilter": (
+        Invariant("drq-2", "give a path or a searchParam.", lambda n, _: has(n, "path") != has(n, "searchParam")),
     ),
     "Distance": (
         QTY_3,
@@ -107,8 +122,11 @@ DATATYPES: Mapping[str, tuple[Invariant, ...]] = {
         ),
         Invariant("tim-8", "countMax needs a count.", lambda n, _: not has(n, "countMax") or has(n, "count")),
         Invariant("tim-9", "an offset goes with a moment of the day that is no meal.", _tim_9),
-        Invariant(
-            "tim-10", "give timeOfDay or when, not both.", lambda n, _: not (has(n, "timeOfDay") and has(n, "when"))
-        ),
+        Invariant("tim-10", "give timeOfDay or when, not both.", lambda n, _: not both(n, "timeOfDay", "when")),
+    ),
+    "TriggerDefinition": (
+        Invariant("trd-1", "give data or timing, not both.", lambda n, _: not (has(n, "data") and choice(n, "timing"))),
+        Invariant("trd-2", "a condition needs data.", lambda n, _: not has(n, "condition") or has(n, "data")),
+        Invariant("trd-3", "this type of trigger needs its name, timing or data.", _trd_3),
     ),
 }

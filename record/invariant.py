@@ -49,6 +49,11 @@ def has(node: Node, *names: str) -> bool:
     return any(name in node or f"_{name}" in node for name in names)
 
 
+def both(node: Node, one: str, other: str) -> bool:
+    """Whether two elements that exclude each other are there."""
+    return has(node, one) and has(node, other)
+
+
 def choice(node: Node, name: str) -> bool:
     """Whether some kind of a choice such as `value[x]` is there."""
     return any(key.lstrip("_").startswith(name) and key.lstrip("_")[len(name) :][:1].isupper() for key in node)

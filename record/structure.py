@@ -11,8 +11,8 @@ from kernel.failures import Failure
 from record import dates, definitions
 from record.definitions import Element
 from record.failures import CodeInvalid, InvariantBroken, ResourceInvalid
-from record.invariant import Whole
-from record.invariants import invariants_of
+from record.invariant import Invariant, Whole
+from record.invariants import invariants_below, invariants_of
 from record.keys import reference_type
 
 INTEGERS = {"integer": -(2**31), "unsignedInt": 0, "positiveInt": 1}
@@ -47,7 +47,11 @@ class _Walk:
             yield _hollow(place)
         for invariant in invariants_of(kind):
             if not invariant.holds(node, self._whole):
-                yield InvariantBroken(f"{invariant.key}: {invariant.says}", expression=place)
+                yield _breach(invariant, place)
+        for name, invariant in invariants_below(kind).items():
+            for part, at in _parts(node.get(name, ()), f"{place}.{name}"):
+                if not invariant.holds(part, self._whole):
+                    yield _breach(invariant, at)
 
     def _members(self, node: dict[str, Any], table: Mapping[str, Element], place: str) -> Iterator[Failure]:
         for name, value in node.items():
@@ -103,6 +107,18 @@ def _cardinality(node: dict[str, Any], table: Mapping[str, Element], place: str)
     for choice, taken in choices.items():
         if not taken and any(e.get("choice") == choice and e.get("least") for e in table.values()):
             yield ResourceInvalid(f"'{choice}' is missing.", expression=place)
+
+
+def _parts(value: Any, place: str) -> Iterator[tuple[Any, str]]:
+    """An element's one value, or each of its values, with its place."""
+    if isinstance(value, list | tuple):
+        yield from ((item, f"{place}[{i}]") for i, item in enumerate(value))
+    else:
+        yield value, place
+
+
+def _breach(invariant: Invariant, place: str) -> Failure:
+    return InvariantBroken(f"{invariant.key}: {invariant.says}", expression=place)
 
 
 def _hollow(place: str) -> Failure:
