@@ -66,10 +66,16 @@ class Cases:
     deletes: Mapping[str, Delete] = field(default_factory=dict)
     entries: Mapping[str, Update] = field(default_factory=dict)
     """Updates that hold only inside a transaction, in place of those of `updates`."""
+    enterable: frozenset[str] = frozenset()
+    """Types with a use case for updates in which a system may enter a resource under an id of its own all the same."""
 
     def update(self, type: str, *, within: bool) -> UpdateCase | None:
         """How a resource of this type is replaced, None for a plain write. Raises WriteNotOffered."""
         return offered(self.entries[type] if within and type in self.entries else self.updates.get(type))
+
+    def enters(self, type: str) -> bool:
+        """Whether a system's update of an unknown id enters the resource."""
+        return type not in self.updates or type in self.enterable
 
 
 def offered(case: Case | NotOffered | None) -> Case | None:

@@ -1,4 +1,4 @@
-"""The changing interactions: create, update, delete, by id or by criteria (https://hl7.org/fhir/R4/http.html).
+"""The changing interactions: create, update, patch, delete, by id or by criteria (https://hl7.org/fhir/R4/http.html).
 
 A type with behaviour is changed by its room's use case; the rest by a plain write. Each is recorded in its own
 transaction.
@@ -25,14 +25,17 @@ from record.failures import (
     PreconditionUnreadable,
     ResourceDeleted,
     ResourceUnknown,
+    Subsetted,
     VersionStale,
 )
 from record.interaction import Interaction
 from record.negotiation import expected_version, no_parameters, sends_json
 from record.ownership import types
+from record.patching import patched
 from record.permission import permit
 from record.read import read
 from record.stored import Stored
+from record.summary import is_subsetted
 from record.validation import check
 from record.visible import visible_to
 
@@ -97,10 +100,9 @@ async def _create(this: Asking) -> Changed:
 
 async def _update(this: Asking) -> Changed:
     """Replace a resource by its next version; one that is not there is entered where that is allowed."""
-    case = this.cases.update(this.type, within=this.within)
+    this.cases.update(this.type, within=this.within)
     resource = _sent(this.asked)
-    only_new = _only_if_new(this.asked)
-    expected_version(this.asked.if_match)
+    only_new, expected = _only_if_new(this.asked), expected_version(this.asked.if_match)
     if this.asked.id is not None and resource.get("id") != this.asked.id:
         raise IdMismatch(expression=f"{this.type}.id")
     standing = await _standing(this)
@@ -110,7 +112,27 @@ async def _update(this: Asking) -> Changed:
         raise ExistsAlready
     if resource.setdefault("id", standing.id) != standing.id:
         raise IdMismatch(expression=f"{this.type}.id")
-    return await replaced(this, "update", standing, resource, this.asked.body, case=case)
+    return await _replaced(this, "update", standing, resource, this.asked.body, expected=expected)
+
+
+async def _patch(this: Asking) -> Changed:
+    """Change a resource in part; what comes of it is held to what any replacement is held to."""
+    case = this.cases.update(this.type, within=this.within)
+    expected = expected_version(this.asked.if_match)
+    standing = await _standing(this)
+    if standing is None:
+        raise ResourceUnknown
+    if case is None:
+        # A plain write waits for its turn here. A use case has an order of its own, and is told the version instead.
+        await write.lock(this.tx, this.type, standing.id, expected=expected)
+        standing = await read(this.tx, this.type, standing.id, visible=visible_to(this.by))
+    elif expected not in {None, standing.version}:
+        raise VersionStale
+    body = patched(standing.body, this.asked.body, media_type=this.asked.media_type)
+    resource = _sound(body, type=this.type)
+    if resource.get("id") != standing.id:
+        raise IdMismatch("A patch may not change them.", expression=f"{this.type}.id")
+    return await _replaced(this, "patch", standing, resource, body, expected=standing.version)
 
 
 async def _delete(this: Asking) -> Changed:
@@ -137,14 +159,19 @@ async def _delete(this: Asking) -> Changed:
     return Changed(stored, 204)
 
 
-STEPS: Mapping[str, Callable[[Asking], Awaitable[Changed]]] = {"POST": _create, "PUT": _update, "DELETE": _delete}
+STEPS: Mapping[str, Callable[[Asking], Awaitable[Changed]]] = {
+    "POST": _create,
+    "PUT": _update,
+    "PATCH": _patch,
+    "DELETE": _delete,
+}
 
 
-async def replaced(
-    this: Asking, interaction: str, standing: Stored, resource: dict[str, Any], body: bytes, *, case: UpdateCase | None
+async def _replaced(
+    this: Asking, interaction: str, standing: Stored, resource: dict[str, Any], body: bytes, *, expected: int | None
 ) -> Changed:
     """The resource's next version, by its room's use case or by a plain write."""
-    expected = expected_version(this.asked.if_match)
+    case = this.cases.update(this.type, within=this.within)
     if case is None:
         if standing.patient is not None:
             await permit(this.tx, standing.patient, visible=visible_to(this.by))
@@ -158,7 +185,15 @@ async def replaced(
 def _sent(asked: Interaction) -> dict[str, Any]:
     """The resource in the body, found sound."""
     sends_json(asked.media_type)
-    return check(asked.body, type=asked.type)
+    return _sound(asked.body, type=asked.type)
+
+
+def _sound(body: bytes, *, type: str) -> dict[str, Any]:
+    """The resource in these bytes, whole and valid. Raises Subsetted and what `validation.check` raises."""
+    resource = check(body, type=type)
+    if is_subsetted(resource):
+        raise Subsetted(expression=f"{type}.meta.tag")
+    return resource
 
 
 def _only_if_new(asked: Interaction) -> bool:
@@ -200,7 +235,7 @@ async def _entered_by_update(this: Asking, resource: dict[str, Any]) -> Changed:
         raise VersionStale
     if "id" not in resource:
         return await _entered(this, resource, id=this.id or this.room.ids.new())
-    if this.by.role is not Role.SYSTEM or this.type in this.cases.updates:
+    if this.by.role is not Role.SYSTEM or not this.cases.enters(this.type):
         raise IdNotOffered
     if this.asked.id is not None:
         # Twins that both found nothing come one after the other from here; the second then replaces.

@@ -51,6 +51,7 @@ def fhir_routes(
     updates: Mapping[str, Update] | None = None,
     deletes: Mapping[str, Delete] | None = None,
     entries: Mapping[str, Update] | None = None,
+    enterable: Collection[str] = (),
 ) -> list[APIRouter]:
     """The routers of a room. A type in one of the mappings is changed by that use case, else by a plain write.
 
@@ -64,7 +65,7 @@ def fhir_routes(
         _history_routes(_Place(room, "kept", [type_ for type_ in mine if type_ not in KEPT_APART])),
         _changing_routes(
             _Place(room, "written", [type_ for type_ in mine if types()[type_].writers]),
-            Cases(creates or {}, updates or {}, deletes or {}, entries or {}),
+            Cases(creates or {}, updates or {}, deletes or {}, entries or {}, frozenset(enterable)),
         ),
     ]
 
@@ -135,10 +136,14 @@ def _changing_routes(place: _Place, cases: Cases) -> APIRouter:
     async def create(request: Request, by: MayWrite) -> Response:
         return await _changed(request, by, cases)
 
-    made = [type_ for type_ in place.types if type_ not in cases.updates]
+    made = [type_ for type_ in place.types if cases.enters(type_)]
 
     @router.put(f"{place.path}/{{id:fhirid}}", openapi_extra={**place.marks(cases.updates), UPDATE_CREATES: made})
     async def update(request: Request, by: MayWrite) -> Response:
+        return await _changed(request, by, cases)
+
+    @router.patch(f"{place.path}/{{id:fhirid}}", openapi_extra=place.marks(cases.updates))
+    async def patch(request: Request, by: MayWrite) -> Response:
         return await _changed(request, by, cases)
 
     @router.delete(f"{place.path}/{{id:fhirid}}", openapi_extra=place.marks(cases.deletes))
@@ -147,6 +152,10 @@ def _changing_routes(place: _Place, cases: Cases) -> APIRouter:
 
     @router.put(f"{place.path}", openapi_extra=place.marks(cases.updates))
     async def update_by_criteria(request: Request, by: MayWrite) -> Response:
+        return await _changed(request, by, cases)
+
+    @router.patch(f"{place.path}", openapi_extra=place.marks(cases.updates))
+    async def patch_by_criteria(request: Request, by: MayWrite) -> Response:
         return await _changed(request, by, cases)
 
     @router.delete(f"{place.path}", openapi_extra=place.marks(cases.deletes))

@@ -36,6 +36,7 @@ def fhir_routers() -> list[APIRouter]:
         creates={"Patient": _register, "Condition": _diagnose, "DocumentReference": _enter_document},
         updates={"Patient": _change_patient, "Condition": _change_condition, "DocumentReference": _change_document},
         deletes={"Patient": stay, "Condition": _remove_condition, "DocumentReference": _remove_document},
+        enterable=("Patient", "Condition", "DocumentReference"),
     )
 
 

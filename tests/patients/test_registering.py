@@ -218,3 +218,32 @@ async def test_registration_over_http(migrated: Settings) -> None:
         seen = await door.ask("GET", f"/fhir/AuditEvent?patient={path.removeprefix('/fhir/')}", token=mine)
         actions = [entry["resource"]["action"] for entry in seen.json["entry"]]
         assert sorted(actions) == ["C", "U"]
+
+
+async def test_systems_bring_their_own_ids(migrated: Settings) -> None:
+    """A system's update of an unknown id registers the patient under it, by the rules of any registration, and once."""
+    body, other = person(id=f"his-{os.getpid()}-1"), person(id=f"his-{os.getpid()}-2")
+    same = {**other, "identifier": body["identifier"], "birthDate": body["birthDate"]}
+    wrong = {**other, "birthDate": "2001-01-01"}
+    async with running("patients", migrated) as door:
+        system = token_of(migrated, SYSTEM)
+
+        async def put(resource: dict[str, Any], **headers: str) -> tuple[int, str]:
+            answer = await door.ask("PUT", f"/fhir/Patient/{resource['id']}", token=system, body=resource, **headers)
+            return answer.status, (answer.codes[0] if answer.status >= 400 else answer.json["id"])
+
+        assert await put(body, if_none_match="*") == (201, body["id"])
+        assert await put(body, if_none_match="*") == (412, "exists-already")
+        assert await put(body) == (200, body["id"])
+        assert await put(same) == (409, "book-01-identity-taken")
+        assert await put(wrong) == (422, "book-01-identity-wrong")
+        assert await put(other) == (201, other["id"])
+
+
+async def test_only_systems_bring_ids(migrated: Settings) -> None:
+    """A patient who updates a record that does not exist is told that ids are given by the hospital."""
+    body = person(id=f"his-{os.getpid()}-3")
+    async with running("patients", migrated) as door:
+        by = token_of(migrated, principal(Role.PATIENT, f"Patient/{body['id']}"))
+        answer = await door.ask("PUT", f"/fhir/Patient/{body['id']}", token=by, body=body)
+    assert (answer.status, answer.codes) == (405, ["id-not-offered"])
