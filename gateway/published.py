@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute
 from gateway.forwarding import Corridor, RoomAway
 from kernel.clock import Clock
 from record.capability import RoomCapability, capability_of, statement
+from record.openapi import document
 from record.operation_definitions import merged, operation_definitions
 
 KEPT_FOR = timedelta(seconds=30)
@@ -35,6 +36,7 @@ class Published:
         self._routes = routes
         self._clock = clock
         self._kept: House | None = None
+        self._document: tuple[House, bytes] | None = None
         self._asking = asyncio.Lock()
 
     async def house(self) -> House:
@@ -49,6 +51,13 @@ class Published:
         """The CapabilityStatement of the house. Raises RoomAway."""
         house = await self.house()
         return statement(house.rooms, base=base, now=house.asked_at)
+
+    async def openapi(self, *, base: str) -> bytes:
+        """The same as an OpenAPI document. Raises RoomAway."""
+        house = await self.house()
+        if self._document is None or self._document[0] is not house:
+            self._document = house, orjson.dumps(document(await self.statement(base=base), house.operations))
+        return self._document[1]
 
     async def _asked(self, now: datetime) -> House:
         corridors = self._corridors.values()

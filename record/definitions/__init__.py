@@ -33,17 +33,18 @@ def needed_by(types: Iterable[str]) -> dict[str, Any]:
         name = wanted.pop()
         if name not in needed:
             needed[name] = schemas()[name]
-            wanted += _references(needed[name])
+            wanted += references(needed[name])
     return needed
 
 
-def _references(node: Any) -> list[str]:
+def references(node: Any) -> list[str]:
+    """The schemas a schema, or a document of schemas, refers to."""
     if isinstance(node, list):
-        return [name for item in node for name in _references(item)]
+        return [name for item in node for name in references(item)]
     if not isinstance(node, dict):
         return []
     own = [node["$ref"].rpartition("/")[2]] if isinstance(node.get("$ref"), str) else []
-    return own + [name for value in node.values() for name in _references(value)]
+    return own + [name for value in node.values() for name in references(value)]
 
 
 @cache
@@ -55,5 +56,5 @@ def elements() -> Mapping[str, Mapping[str, Element]]:
 @cache
 def search_parameters() -> Sequence[Mapping[str, Any]]:
     """HL7's search parameters: code, type, base (types), expression, target (types), url; of a composite
-its component (definition, expression)."""
+    its component (definition, expression)."""
     return _unpack("search")  # type: ignore[no-any-return]
