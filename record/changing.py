@@ -80,7 +80,8 @@ async def change(
     `id` is the id a create shall give; `within` says that the interaction is part of a larger transaction, which has
     taken `conditional.hold` for all its criteria. Raises what its steps raise, first of all Forbidden.
     """
-    if by.role not in types()[asked.type].writers:
+    by_entry = within and asked.method == "PUT" and asked.type in cases.entries
+    if by.role not in types()[asked.type].writers and not by_entry:
         raise Forbidden
     return await STEPS[asked.method](Asking(tx, asked, by, room, cases, id, within))
 
@@ -231,13 +232,15 @@ async def _entered_by_update(this: Asking, resource: dict[str, Any]) -> Changed:
 
     Raises VersionStale, IdNotOffered, IdTaken.
     """
+    if this.by.role not in types()[this.type].writers:
+        raise Forbidden
     if this.asked.if_match is not None:
         raise VersionStale
     if "id" not in resource:
         return await _entered(this, resource, id=this.id or this.room.ids.new())
     if this.by.role is not Role.SYSTEM or not this.cases.enters(this.type):
         raise IdNotOffered
-    if this.asked.id is not None:
+    if this.asked.id is not None and not this.within:
         # Twins that both found nothing come one after the other from here; the second then replaces.
         await hold(this.tx, [(this.type, [("_id", this.asked.id)])], now=this.room.clock.now())
         if await _standing(this):

@@ -9,17 +9,18 @@ from starlette.convertors import register_url_convertor
 
 from kernel.auth.principal import Principal, Role
 from kernel.failures import Forbidden
-from kernel.http import CommandRoute, ReadRoute
+from kernel.http import Anyone, CommandRoute, ReadRoute
 from record import reading
-from record.answers import changed
+from record.answers import changed, fhir
 from record.capability import CONDITIONAL, SERVED, UPDATE_CREATES
 from record.cases import Cases, Create, Delete, NotOffered, Update
 from record.changing import change
 from record.edge import Name, asker, base_of, room_of
 from record.interaction import Interaction
 from record.metadata import metadata_routes
-from record.negotiation import accepts_json
+from record.negotiation import accepts_json, sends_json
 from record.ownership import KEPT_APART, owned_by, types
+from record.transaction import transact
 from record.validation import prepare
 
 __all__ = ["fhir_routes"]
@@ -58,15 +59,14 @@ def fhir_routes(
     Made before the process forks: the validators of the room's types are compiled here.
     """
     mine = [rules.type for rules in owned_by(room)]
+    cases = Cases(creates or {}, updates or {}, deletes or {}, entries or {}, frozenset(enterable))
     prepare([*mine, "Parameters"])
     return [
         metadata_routes(),
+        _transaction_route(cases),
         _reading_routes(_Place(room, "read", mine)),
         _history_routes(_Place(room, "kept", [type_ for type_ in mine if type_ not in KEPT_APART])),
-        _changing_routes(
-            _Place(room, "written", [type_ for type_ in mine if types()[type_].writers]),
-            Cases(creates or {}, updates or {}, deletes or {}, entries or {}, frozenset(enterable)),
-        ),
+        _changing_routes(_Place(room, "written", [type_ for type_ in mine if types()[type_].writers]), cases),
     ]
 
 
@@ -161,6 +161,18 @@ def _changing_routes(place: _Place, cases: Cases) -> APIRouter:
     @router.delete(f"{place.path}", openapi_extra=place.marks(cases.deletes))
     async def delete_by_criteria(request: Request, by: MayWrite) -> Response:
         return await _changed(request, by, cases)
+
+    return router
+
+
+def _transaction_route(cases: Cases) -> APIRouter:
+    router = APIRouter(route_class=CommandRoute)
+
+    @router.post("/fhir")
+    async def transaction(request: Request, by: Anyone) -> Response:
+        accepts_json(request)
+        sends_json(request.headers.get("content-type", ""))
+        return fhir(await transact(request, await request.body(), by=by, cases=cases))
 
     return router
 
