@@ -88,7 +88,7 @@ def document(statement: Resource, operations: Iterable[Resource]) -> Node:
         "paths": paths,
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
-            "schemas": {**SHAPES, **_schemas({*definitions.references(paths), "OperationOutcome"} - SHAPES.keys())},
+            "schemas": {**SHAPES, **_schemas({*definitions.references(paths), "OperationOutcome"})},
             "responses": {"Refused": {"description": "What is wrong, and what to do.", **_content("OperationOutcome")}},
         },
     }
@@ -175,8 +175,9 @@ def _answers(type_: str, *statuses: int) -> Node:
 
 
 def _schemas(types: Iterable[str]) -> dict[str, Any]:
-    """HL7's schemas of these types, at their place in this document."""
-    return {name: _moved(schema) for name, schema in definitions.needed_by(types).items()}
+    """HL7's schemas of those names that are types, at their place in this document."""
+    needed = definitions.needed_by(definitions.schemas().keys() & set(types))
+    return {name: _moved(needed[name]) for name in sorted(needed)}
 
 
 def _moved(node: Any) -> Any:
