@@ -14,7 +14,7 @@ from kernel.failures import Forbidden
 from kernel.service import Room
 from record import write
 from record.audit import AuditEntry, written
-from record.cases import Cases, UpdateCase, offered
+from record.cases import Cases, offered
 from record.compartment import patient_of
 from record.conditional import Criteria, checked, criteria, hold, the_one
 from record.failures import (

@@ -1,6 +1,17 @@
 """The ways a request to the record can fail, in the words its reader sees."""
 
-from kernel.failures import Conflict, Forbidden, Gone, Invalid, NotAllowed, Rule, Stale, TooLarge, Unknown
+from kernel.failures import (
+    Conflict,
+    Forbidden,
+    Gone,
+    Invalid,
+    NotAllowed,
+    Rule,
+    Stale,
+    TooLarge,
+    Unknown,
+    UnsupportedMedia,
+)
 
 
 class ResourceUnknown(Unknown):
@@ -211,3 +222,39 @@ class TargetUnclear(Stale):
     """A conditional reference must fit exactly one resource."""
 
     issue, code = "multiple-matches", "target-unclear"
+
+
+class PatchMediaUnknown(UnsupportedMedia):
+    """A patch is sent as application/json-patch+json (RFC 6902) or application/merge-patch+json (RFC 7396)."""
+
+    code = "patch-media-unknown"
+
+
+class PatchUnreadable(Invalid):
+    """The patch cannot be read, so nothing was changed."""
+
+    code = "patch-unreadable"
+
+
+class PatchTooLarge(Invalid):
+    """The patch asks for too much at once, so nothing was changed. Send a shorter one, or replace the resource."""
+
+    issue, code = "too-costly", "patch-too-large"
+
+
+class PatchTestFailed(Rule):
+    """The resource is not as a test in the patch says, so nothing was changed. Read it again and decide anew."""
+
+    issue, code = "conflict", "patch-test-failed"
+
+
+class PatchUnfit(Rule):
+    """An operation of the patch points at nothing, or cannot be done there, so nothing was changed."""
+
+    issue, code = "not-found", "patch-unfit"
+
+
+class Subsetted(Rule):
+    """This is a part of a resource, as a summary gives it: kept, it would cost the rest. Read the whole one first."""
+
+    code = "subsetted"
