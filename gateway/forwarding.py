@@ -49,19 +49,22 @@ class Corridor:
     async def pass_on(self, request: Request, *, origin: str, request_id: str) -> Response:
         """The room's answer to a request. Raises RoomAway when there is none."""
         headers = {name: value for name, value in request.headers.items() if name in PASSED_IN}
-        headers["x-yuzhen-origin"] = origin
-        headers["x-request-id"] = request_id
+        headers |= own_headers(origin, request_id)
         query = request.url.query
-        target = f"{self._base}{request.scope['raw_path'].decode('ascii')}{f'?{query}' if query else ''}"
-        body = await request.body()
+        target = f"{request.scope['raw_path'].decode('ascii')}{f'?{query}' if query else ''}"
+        answer = await self.send(request.method, target, headers=headers, body=await request.body())
+        answer.headers["x-request-id"] = request_id
+        return answer
+
+    async def send(self, method: str, target: str, *, headers: Mapping[str, str], body: bytes) -> Response:
+        """What the room answers at this address, with those of its headers that are passed back. Raises RoomAway."""
+        url = URL(f"{self._base}{target}", encoded=True)
         try:
             async with self._http.request(
-                request.method, URL(target, encoded=True), data=body or None, headers=headers, allow_redirects=False
+                method, url, data=body or None, headers=headers, allow_redirects=False
             ) as answer:
                 content = await answer.read()
-                back = _back(answer.headers)
-                back["x-request-id"] = request_id
-                return Response(content, answer.status, headers=back)
+                return Response(content, answer.status, headers=_back(answer.headers))
         except (TimeoutError, aiohttp.ClientError, OSError) as away:
             log.warning("room %s away: %s", self.room, place_of(away))
             raise RoomAway from away
@@ -76,6 +79,11 @@ class Corridor:
 
     async def close(self) -> None:
         await self._http.close()
+
+
+def own_headers(origin: str, request_id: str) -> dict[str, str]:
+    """What the gateway itself says with each request it passes on."""
+    return {"x-yuzhen-origin": origin, "x-request-id": request_id}
 
 
 def _back(headers: Mapping[str, str]) -> dict[str, str]:

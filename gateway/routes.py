@@ -5,11 +5,16 @@ import asyncio
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from gateway.batch import Batch
 from gateway.forwarding import Corridor, RoomAway
 from gateway.routing import is_open, room_for
-from kernel.failures import NotAllowed, Unknown
-from kernel.http import json
+from kernel.failures import Unknown
+from kernel.http import FHIR_JSON, json
 from kernel.service import NotReady, Room
+from record.edge import base_of
+from record.entries import Bundle
+from record.negotiation import accepts_json, sends_json
+from record.runner import run_of
 
 readiness = APIRouter()
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
@@ -19,12 +24,6 @@ class AddressUnknown(Unknown):
     """Nothing lives at this address. GET /fhir/metadata lists what does."""
 
     code = "address-unknown"
-
-
-class BundleNotOffered(NotAllowed):
-    """Batches and transactions are not offered at this address yet. Send the entries one by one."""
-
-    code = "bundle-not-offered"
 
 
 @readiness.get("/readyz")
@@ -49,8 +48,8 @@ async def _state(corridor: Corridor) -> str:
 async def pass_on(request: Request) -> Response:
     """Pass a request to its room, after the token was checked where one is needed."""
     path = request.url.path
-    if path.rstrip("/") == "/fhir" and request.method == "POST":
-        raise BundleNotOffered
+    if path in {"/fhir", "/fhir/"} and request.method == "POST":
+        return await bundle(request)
     owner = room_for(path)
     if owner is None:
         raise AddressUnknown
@@ -59,6 +58,22 @@ async def pass_on(request: Request) -> Response:
         await room.verifier.principal(request.headers.get("authorization"))
     corridor: Corridor = request.app.state.corridors[owner]
     return await corridor.pass_on(request, origin=_origin(request, room), request_id=room.ids.new())
+
+
+async def bundle(request: Request) -> Response:
+    """A batch taken apart and put together again, or a transaction passed to the one room that runs it."""
+    room: Room = request.app.state.room
+    by = await room.verifier.principal(request.headers.get("authorization"))
+    accepts_json(request)
+    sends_json(request.headers.get("content-type", ""))
+    sent, base = Bundle.read(await request.body()), base_of(request)
+    corridors: dict[str, Corridor] = request.app.state.corridors
+    if sent.type == "batch":
+        batch = Batch(corridors, request.headers, _origin(request, room), base, room.ids)
+        return Response(await batch.answer(sent.entries), media_type=FHIR_JSON)
+    run = run_of(sent.read_all(base=base), by.role)
+    request.scope["raw_path"] = b"/fhir"
+    return await corridors[run.room].pass_on(request, origin=_origin(request, room), request_id=room.ids.new())
 
 
 def _origin(request: Request, room: Room) -> str:

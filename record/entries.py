@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self, TypeVar
+from urllib.parse import quote
 
 import msgspec
 
@@ -23,6 +24,8 @@ CARRIERS = frozenset({"POST", "PUT", "PATCH"})
 """Methods whose entry has a resource."""
 PATH = re.compile(r"[A-Za-z0-9\-._$/]{1,200}")
 LONGEST = 8000
+KEPT = "%&=+:/?,;@!$'()*~|[]"
+"""Characters of a query that come as its writer meant them."""
 
 Read = TypeVar("Read")
 
@@ -98,6 +101,15 @@ class Entry:
     def type(self) -> str:
         """The resource type asked for."""
         return self.path.partition("/")[0]
+
+    @property
+    def address(self) -> str:
+        """Path and query as an address spells them: what may not stand in one is escaped, nothing twice."""
+        return f"{self.path}?{self.escaped_query}" if self.query else self.path
+
+    @property
+    def escaped_query(self) -> str:
+        return quote(self.query, safe=KEPT)
 
     @property
     def place(self) -> str:

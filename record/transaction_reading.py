@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Awaitable, Callable
-from urllib.parse import quote
 
 from fastapi import Request
 from fastapi.responses import Response
@@ -51,7 +50,7 @@ def _inner(request: Request, entry: Entry) -> Request:
         "method": entry.method,
         "path": f"/fhir/{entry.path}",
         "raw_path": f"/fhir/{entry.path}".encode(),
-        "query_string": quote(entry.query, safe="%&=+:/?,;@!$'()*~|").encode(),
+        "query_string": entry.escaped_query.encode(),
         "headers": mine + kept,
         "path_params": {"type": type_, **({"id": id_.partition("/")[0]} if id_ else {})},
     }
