@@ -1,95 +1,65 @@
 """What a resource can be found by, computed once when it is written."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from itertools import product
 from typing import Any
 
-from record import dates, keys, words
+from record import keys
 from record.dates import UNDATED, Range
-from record.parameters import SEARCHES, Kind, Parameter, parameters
-
-Value = tuple[Any, str]
-"""A value and its FHIR type."""
+from record.indexing import compiled_walks
+from record.parameters import SEARCHES
+from record.rows import Rows
 
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """The index rows of one version of one resource."""
+    """The index rows of one version of one resource. Side rows begin with their place and the code and system (as
+    keys) they are told with, both None outside a composite's group."""
 
-    keys: tuple[int, ...]
+    keys: tuple[int, ...] = ()
     """Every exact key, those of the declared anchors included."""
-    present: tuple[int, ...]
+    present: tuple[int, ...] = ()
     """Numbers of the parameters that have a value."""
-    main: Range
-    anchors: tuple[int, ...]
-    words: tuple[tuple[int, str, str], ...]
-    """Parameter number, plain text, text as written."""
-    moments: tuple[tuple[int, datetime, datetime], ...]
+    main: Range = UNDATED
+    anchors: tuple[int, ...] = ()
+    words: tuple[tuple[int, int | None, int | None, str, str], ...] = ()
+    """The plain text, and the text as written."""
+    numbers: tuple[
+        tuple[int, int | None, int | None, Decimal | None, Decimal | None, str | None, str | None, str | None], ...
+    ] = field(default=())
+    """Lowest and highest value; the unit's system, code and name."""
+    moments: tuple[tuple[int, int | None, int | None, datetime, datetime], ...] = ()
 
 
-NOTHING = Index((), (), UNDATED, (), (), ())
+NOTHING = Index()
 
 
 def index_of(resource: Mapping[str, Any]) -> Index:
     """The index rows of a resource of a declared type."""
     type_ = str(resource["resourceType"])
-    found = {p.code: (p, _values(p, resource)) for p in parameters(type_).values()}
-    forms = {code: _forms(parameter, values) for code, (parameter, values) in found.items()}
-    anchors = _anchors(type_, forms)
-    exact = {keys.exact(type_, code, form) for code, spelt in forms.items() for form in spelt}
-    main_code = SEARCHES[type_].date
+    rows = Rows()
+    compiled_walks(type_).visit(resource, rows)
+    anchors = _anchors(type_, rows.forms)
+    rows.keys.update(anchors)
     return Index(
-        keys=tuple(exact | set(anchors)),
-        present=tuple(parameter.number for parameter, values in found.values() if values),
-        main=_main(found[main_code][1]) if main_code else UNDATED,
+        keys=tuple(rows.keys),
+        present=tuple(rows.present),
+        main=rows.main,
         anchors=anchors,
-        words=tuple(dict.fromkeys(word for parameter, values in found.values() for word in _words(parameter, values))),
-        moments=tuple(
-            (parameter.number, moment.lo, moment.hi)
-            for parameter, values in found.values()
-            if parameter.kind is Kind.DATE and parameter.code != main_code
-            for moment in _moments(values)
-        ),
+        words=tuple(rows.words),
+        numbers=tuple(rows.numbers),
+        moments=tuple(rows.moments),
     )
-
-
-def _values(parameter: Parameter, resource: Any) -> list[Value]:
-    return [(value, path.type) for path in parameter.paths for value in path.values(resource)]
-
-
-def _forms(parameter: Parameter, values: Iterable[Value]) -> list[str]:
-    match parameter.kind:
-        case Kind.TOKEN:
-            return [form for value, type_ in values for form in keys.token_forms(value, type_)]
-        case Kind.REFERENCE:
-            return [form for value, _ in values for form in keys.reference_forms(value)]
-        case Kind.URI:
-            return [str(value) for value, _ in values]
-    return []
-
-
-def _words(parameter: Parameter, values: Iterable[Value]) -> list[tuple[int, str, str]]:
-    if parameter.kind is not Kind.STRING and not parameter.text:
-        return []
-    texts = [text for value, type_ in values for text in words.of(value, type_)]
-    return [(parameter.number, words.plain(text), text[: words.LONGEST]) for text in texts]
-
-
-def _moments(values: Iterable[Value]) -> list[Range]:
-    return [moment for value, type_ in values if (moment := dates.of(value, type_))]
-
-
-def _main(values: Iterable[Value]) -> Range:
-    return next(iter(_moments(values)), UNDATED)
 
 
 def _anchors(type_: str, forms: Mapping[str, list[str]]) -> tuple[int, ...]:
     """Keys of the declared anchors, singles and pairs; by outright forms alone."""
     anchors: dict[int, None] = {}
     for codes in SEARCHES[type_].anchors:
-        for spelt in product(*(keys.main_forms(forms[code]) for code in codes)):
+        for spelt in product(*(forms.get(code, ()) for code in codes)):
             anchors[anchor_key(type_, tuple(zip(codes, spelt, strict=True)))] = None
     return tuple(anchors)
 

@@ -5,16 +5,24 @@ A wrong match by hash is below 1e-11 per query at 1e8 distinct keys; a key alone
 
 import hashlib
 import re
+import struct
+from collections.abc import Iterable
 from functools import cache, lru_cache
 from typing import Any
 
 RELATIVE = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
 
 
-@lru_cache(16_384)
-def key(text: str) -> int:
+_first_eight = struct.Struct(">q").unpack_from
+
+
+def hashed(text: str) -> int:
     """First 8 bytes of MD5, signed, big-endian: SQL `('x'||left(md5(k),16))::bit(64)::bigint`."""
-    return int.from_bytes(hashlib.md5(text.encode(), usedforsecurity=False).digest()[:8], "big", signed=True)
+    return int(_first_eight(hashlib.md5(text.encode(), usedforsecurity=False).digest())[0])
+
+
+key = lru_cache(16_384)(hashed)
+"""The same, remembered."""
 
 
 @cache
@@ -33,34 +41,62 @@ def pair(type_: str, one: tuple[str, str], two: tuple[str, str]) -> int:
     return key(f"{type_}.{one[0]}={one[1]}&{two[0]}={two[1]}")
 
 
-def token_forms(value: Any, type_: str) -> list[str]:
-    """Every spelling under which a search may name this value: `code`, `system|code`, `system|`, `|code`."""
+Coding = tuple[str | None, str | None]
+"""System and code."""
+
+
+def codings(value: Any, type_: str) -> list[Coding]:
+    """What a token says, each with its system as far as it is told."""
     match type_:
         case "CodeableConcept":
-            return [
-                form for coding in value.get("coding", ()) for form in _forms(coding.get("system"), coding.get("code"))
-            ]
+            return [(coding.get("system"), coding.get("code")) for coding in value.get("coding", ()) if coding]
         case "Coding":
-            return _forms(value.get("system"), value.get("code"))
+            return [(value.get("system"), value.get("code"))]
         case "Identifier":
-            return _forms(value.get("system"), value.get("value"))
+            return [(value.get("system"), value.get("value"))]
         case "ContactPoint":
-            return [value["value"]] if "value" in value else []
+            return [(None, value.get("value"))]
         case "boolean":
-            return _forms(None, "true" if value else "false")
+            return [(None, "true" if value else "false")]
         case _:
-            return _forms(None, str(value))
+            return [(None, str(value))]
 
 
-def _forms(system: str | None, code: str | None) -> list[str]:
+def token_forms(value: Any, type_: str) -> list[str]:
+    """Every spelling under which a search may name this value: `code`, `system|code`, `system|`, `|code`; an
+    identifier by its type too, as `:of-type=system|code|value`."""
+    if type_ == "ContactPoint":
+        return [value["value"]] if "value" in value else []
+    forms = [form for coding in codings(value, type_) for form in coding_forms(*coding)]
+    if type_ == "Identifier" and "type" in value and "value" in value:
+        forms += [
+            f":of-type={system or ''}|{code}|{value['value']}"
+            for system, code in codings(value["type"], "CodeableConcept")
+            if code
+        ]
+    return forms
+
+
+@lru_cache(4096)
+def coding_forms(system: str | None, code: str | None) -> tuple[str, ...]:
+    """The spellings of one code."""
     if system is None:
-        return [code, f"|{code}"] if code is not None else []
-    return [f"{system}|", *([code, f"{system}|{code}"] if code is not None else [])]
+        return (code, f"|{code}") if code is not None else ()
+    return (f"{system}|", code, f"{system}|{code}") if code is not None else (f"{system}|",)
 
 
-def main_forms(forms: list[str]) -> list[str]:
+def main_forms(forms: Iterable[str]) -> list[str]:
     """The forms that name one value outright: those a declared pair is written for."""
-    return [form for form in forms if form and not form.startswith("|") and not form.endswith("|")]
+    return [form for form in forms if form and form[0] not in "|:" and not form.endswith("|")]
+
+
+def canonical_forms(value: Any) -> tuple[str, ...]:
+    """A canonical address as written, and without its version; none for what is contained."""
+    text = str(value)
+    if text.startswith("#"):
+        return ()
+    bare = text.partition("|")[0]
+    return (text,) if bare == text else (text, bare)
 
 
 def reference_form(value: Any) -> str | None:
@@ -83,8 +119,14 @@ def reference_type(value: Any) -> str | None:
 def reference_forms(value: Any) -> list[str]:
     """Every spelling under which a search may name this reference."""
     form = reference_form(value)
-    named = [form] if form else []
+    return [*([form] if form else []), *reference_identifier_forms(value)]
+
+
+def reference_identifier_forms(value: Any) -> tuple[str, ...]:
+    """The spellings of the identifier a reference carries, for `:identifier`."""
     identifier = value.get("identifier") if isinstance(value, dict) else None
-    if identifier:
-        named += [f":identifier={spelt}" for spelt in token_forms(identifier, "Identifier")]
-    return named
+    if not identifier:
+        return ()
+    return tuple(
+        f":identifier={spelt}" for coding in codings(identifier, "Identifier") for spelt in coding_forms(*coding)
+    )

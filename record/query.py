@@ -70,7 +70,7 @@ class Dates:
 class Words:
     """At least one of these texts, as written by the searcher."""
 
-    number: int
+    places: tuple[int, ...]
     match: Match
     values: tuple[str, ...]
 
@@ -227,11 +227,11 @@ class _Reading:
                 forms = tuple(_without_implied(parameter, one) for one in values)
                 return AnyKey(parameter, forms, negated=modifier == "not")
             case (Kind.TOKEN, "text") if parameter.text:
-                return Words(parameter.number, Match.CONTAINS, tuple(values))
+                return Words(tuple(parameter.places), Match.CONTAINS, tuple(values))
             case (Kind.URI, ""):
                 return AnyKey(parameter, tuple(values))
             case (Kind.STRING, "" | "exact" | "contains"):
-                return Words(parameter.number, Match(modifier or Match.PREFIX), tuple(values))
+                return Words(tuple(parameter.places), Match(modifier or Match.PREFIX), tuple(values))
             case (Kind.REFERENCE, "identifier"):
                 return AnyKey(parameter, tuple(f":identifier={one}" for one in values))
             case (Kind.REFERENCE, _) if not modifier or modifier in definitions.elements():

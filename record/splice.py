@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 import orjson
 
 Fields = dict[str, msgspec.Raw]
+
+decoded = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode
+"""A resource's content with its decimals exact."""
 
 _split = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _join = msgspec.json.Encoder().encode

@@ -33,11 +33,11 @@ def where(condition: Condition, type_: str, arguments: Arguments) -> str:
             return date_condition(values, "r.lo", "r.hi", arguments)
         case Dates(parameter=parameter, values=values) if parameter:
             fits = date_condition(values, "s.lo", "s.hi", arguments)
-            which = arguments.add(parameter.number)
-            return _side("moment", type_, f"s.param = {which} and {fits}")
-        case Words(number=of, match=match, values=values):
+            which = arguments.add(parameter.places, "int[]")
+            return _side("moment", type_, f"s.place = any({which}) and {fits}")
+        case Words(places=places, match=match, values=values):
             fits = " or ".join(_word(value, match, arguments) for value in values)
-            of_type = f"s.type = '{type_}' and s.param = {arguments.add(of)}"
+            of_type = f"s.type = '{type_}' and s.place = any({arguments.add(list(places), 'int[]')})"
             # An array is looked up by id one by one; a plain IN lets the planner read the whole type instead.
             found = f"array(select s.id from record.word s where {of_type} and ({fits}))"  # noqa: S608
             return f"r.type = '{type_}' and r.id = any({found})"

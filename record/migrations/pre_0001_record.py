@@ -1,14 +1,11 @@
-"""The record's tables, partitions, grants and policies."""
-
-from kernel.database import execute_script
-from record.schema import ddl
+"""The record begins. What it holds is made by the newest revision alone, which converges whatever it finds."""
 
 revision = "record_0001"
 down_revision = None
 
 
 def upgrade() -> None:
-    execute_script(ddl())
+    """Nothing to do: the tables are a later revision's."""
 
 
 def downgrade() -> None:

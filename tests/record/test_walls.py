@@ -65,14 +65,15 @@ async def test_nobody_writes_through_the_parent_table(record: Settings) -> None:
             await connection.close()
 
 
-@pytest.mark.parametrize("table", ["past", "timeline", "word", "moment"])
+@pytest.mark.parametrize("table", ["past", "timeline", "word", "number", "moment"])
 async def test_side_rows_of_foreign_types_cannot_be_added(record: Settings, table: str) -> None:
     """An index row or an old version of another room's type is refused."""
     columns = {
         "past": "(type, id, version, updated_at, deleted, body) values ('{}', 'w', 1, now(), false, '')",
         "timeline": "(type, key, lo, id) values ('{}', 1, now(), 'w')",
-        "word": "(type, param, value, written, id) values ('{}', 1, 'a', 'a', 'w')",
-        "moment": "(type, param, lo, hi, id) values ('{}', 1, now(), now(), 'w')",
+        "word": "(type, place, value, written, id) values ('{}', 1, 'a', 'a', 'w')",
+        "number": "(type, place, lo, hi, id) values ('{}', 1, 1, 1, 'w')",
+        "moment": "(type, place, lo, hi, id) values ('{}', 1, now(), now(), 'w')",
     }
     connection = await connect_as("appointments", record)
     try:

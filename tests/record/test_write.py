@@ -143,12 +143,13 @@ async def test_an_undated_resource_keeps_its_anchors_through_updates(record: Set
 
 
 async def test_a_resource_of_the_compartment_has_one_patient_for_good(record: Settings) -> None:
-    """Without a patient it is refused, and no update moves it to another."""
+    """One that names nobody belongs to nobody, one that names another than is given is refused, and none moves."""
     condition = {"resourceType": "Condition", "subject": {"reference": "Patient/one"}}
     async with database_of("patients", record, size=1) as database, database.transaction() as tx:
-        for wrong in ({}, {"subject": {"reference": "Group/1"}}):
-            with pytest.raises(PatientMissing):
-                await create(tx, {"resourceType": "Condition", **wrong}, id="x", now=NOW)
+        assert (await create(tx, {"resourceType": "Condition"}, id="nobodys", now=NOW)).patient is None
+        assert (await update(tx, condition, id="nobodys", now=NOW, expected=1)).patient == "one"
+        with pytest.raises(PatientMissing):
+            await create(tx, condition, id="x", now=NOW, patient="two")
         kept = await create(tx, condition, id="fixed", now=NOW)
         assert kept.patient == "one"
         with pytest.raises(PatientFixed):
