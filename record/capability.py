@@ -101,7 +101,7 @@ def capability_of(room: str, routes: Sequence[BaseRoute]) -> RoomCapability:
         elif one.type:
             _add_to_type(_resource(mine, one.type), one)
         else:
-            mine.interactions += [{"code": code} for code in _codes(one, OF_THE_SYSTEM)]
+            mine.interactions += [{"code": code} for code in codes_of(one, OF_THE_SYSTEM)]
         mine.patches += [form for form in one.marks.get(PATCHES, ()) if form not in mine.patches]
     for resource in mine.resources.values():
         _conclude(resource)
@@ -158,7 +158,8 @@ def _rest(rooms: Sequence[RoomCapability]) -> dict[str, Any]:
     return rest
 
 
-def _codes(one: Served, table: Iterable[tuple[str, str, str]]) -> list[str]:
+def codes_of(one: Served, table: Iterable[tuple[str, str, str]]) -> list[str]:
+    """The interactions of a table that this route offers."""
     return [code for method, path, code in table if method in one.methods and re.fullmatch(path, one.rest)]
 
 
@@ -167,7 +168,7 @@ def _resource(mine: RoomCapability, type_: str) -> dict[str, Any]:
 
 
 def _add_to_type(resource: dict[str, Any], one: Served) -> None:
-    for code in _codes(one, INTERACTIONS):
+    for code in codes_of(one, INTERACTIONS):
         resource.setdefault("interaction", []).append({"code": code})
     if not one.rest:
         for method in CONDITIONS.keys() & one.methods:
