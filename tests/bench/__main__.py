@@ -15,10 +15,12 @@ import uvloop
 from tests.bench import report
 from tests.bench.ceiling import ceiling
 from tests.bench.city import City, city
+from tests.bench.flatness import compared, grow, measured
 from tests.bench.loads import BOOK, LOADS, Load, Run, run, warm
 from tests.bench.platform import Platform, running_platform
 from tests.bench.race import race
 from tests.bench.split import split
+from tests.bench.town_loads import MIXED, TOWN_LOADS
 
 RATE_AT_MOST = 1200
 FSYNCS = 200
@@ -32,6 +34,9 @@ def main(given: Sequence[str]) -> int:
     if "record" in options.parts:
         with running_platform() as platform:
             sound = uvloop.run(_measured(platform, options))
+    if "town" in options.parts:
+        with running_platform() as platform:
+            uvloop.run(_filled(platform, options))
     if "media" in options.parts and importlib.util.find_spec("tests.bench.rtc.forwarding"):
         print("\n## Media forwarding\n", flush=True)
         media = subprocess.run([sys.executable, "-m", "tests.bench.rtc.forwarding", *options.media], check=False)
@@ -44,7 +49,9 @@ def _options(given: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=3, help="length of one run")
     parser.add_argument("--repeat", type=int, default=3, help="runs of each load; medians are shown")
     parser.add_argument("--rounds", type=int, default=100, help="rounds of the race for one free time")
-    parser.add_argument("--parts", nargs="+", default=["record", "media"], choices=["record", "media"])
+    parts = ["record", "town", "media"]
+    parser.add_argument("--parts", nargs="+", default=parts, choices=parts)
+    parser.add_argument("--sizes", nargs="+", type=int, default=[10_000, 100_000], help="resources in the town")
     parser.add_argument(
         "--profile", nargs="*", metavar="LOAD", help="split these loads further (part of a name; none: all)"
     )
@@ -68,10 +75,36 @@ async def _measured(platform: Platform, options: argparse.Namespace) -> bool:
     await _beside_bare(platform, people, runs[BOOK], options)
     sound = await _raced(platform, people, options)
     if options.profile is not None:
-        await _profiled(platform, people, options)
+        await _profiled(platform, people, options, LOADS)
     return sound
 
 
+async def _filled(platform: Platform, options: argparse.Namespace) -> None:
+    people = city(platform.settings)
+    await _machine(platform)
+    towns = []
+    for size in options.sizes:
+        begun = time.perf_counter()
+        await grow(platform, people, size)
+        print(
+            report.heading(
+                f"A record of {size:,} resources, filled in {time.perf_counter() - begun:.0f} s", LOAD_COLUMNS
+            )
+        )
+        towns.append(await measured(platform, people, seconds=options.seconds, repeat=options.repeat, told=_tell))
+        print(report.quiet_or_not(towns[-1].values()), flush=True)
+    print(report.heading("The same requests in the smallest and the largest record", FLAT_COLUMNS))
+    for line in compared(towns[0], towns[-1]):
+        print(report.flat_line(line), flush=True)
+    if options.profile is not None:
+        await _profiled(platform, people, options, TOWN_LOADS)
+
+
+def _tell(load: Load, runs: list[Run]) -> None:
+    print(report.mixed_line(load, runs) if load is MIXED else report.load_line(load, runs), flush=True)
+
+
+FLAT_COLUMNS = "request | CPU of gateway, room and SQL, ms: small | large | ratio (asked: 1.5 at most)"
 LOAD_COLUMNS = (
     "request | asked: goal / first landing, ms | gateway + room CPU, ms | of these | its SQL, ms | answers/s "
     "| p50 / p99 ms | wrong"
@@ -107,8 +140,8 @@ async def _raced(platform: Platform, people: City, options: argparse.Namespace) 
     return sound
 
 
-async def _profiled(platform: Platform, people: City, options: argparse.Namespace) -> None:
-    for load in LOADS:
+async def _profiled(platform: Platform, people: City, options: argparse.Namespace, loads: Sequence[Load]) -> None:
+    for load in loads:
         if not options.profile or any(part in load.name for part in options.profile):
             for line in report.split_tables(await split(platform, people, load, seconds=options.seconds)):
                 print(line, flush=True)

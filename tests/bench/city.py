@@ -16,6 +16,7 @@ from services.appointments import fhir, store
 from services.appointments.appointment import Visit
 from services.appointments.diary import Opening
 from services.identity.app import load_key
+from tests.bench.town import NO_TOWN, Town
 from yuzhen.demo_city.accounts import Account, AccountRole, accounts
 
 DOCTORS = 32
@@ -39,6 +40,8 @@ class City:
     tokens: dict[str, str]
     free: list[str] = field(default_factory=list)
     entered: int = 0
+    town: Town = NO_TOWN
+    """What was filled in beside the demonstration city."""
 
     def token(self, by: Principal) -> str:
         """Somebody's access token."""

@@ -42,7 +42,7 @@ class Split:
 async def split(platform: Platform, city: City, load: Load, *, seconds: float) -> Split:
     """Run a load once more, with statements counted and the gateway and the room sampled."""
     await platform.count_statements(True)
-    rooms = ("gateway", load.room, *(("consult",) if load is BOOK else ()))
+    rooms = ("gateway", *load.rooms, *(("consult",) if load is BOOK else ()))
     with platform.sampled(*rooms):
         done = await run(platform, city, load, seconds=seconds)
     await platform.count_statements(False)
