@@ -136,7 +136,7 @@ def _partitions() -> Iterator[str]:
 
 
 def _partition_walls(rules: TypeRules) -> Iterator[str]:
-    table, writers = rules.partition, _quoted(writers_of(rules))
+    table, writers = rules.partition, _quoted(_may_write(rules))
     yield f"alter table {table} enable row level security;"
     yield _cleared(table)
     yield f"grant select on {table} to {_quoted((*_staff(), *_patients()))};"
@@ -162,9 +162,9 @@ def _listed(types: Iterable[TypeRules]) -> str:
     return ", ".join(f"'{rules.type}'" for rules in types)
 
 
-def _written_by(room: str) -> str:
-    """The condition that a side row belongs to a type this room may write."""
-    return f"type in ({_listed(rules for rules in partitioned() if room in writers_of(rules))})"
+def _written_by(role: str) -> str:
+    """The condition that a side row belongs to a type this role may write."""
+    return f"type in ({_listed(rules for rules in partitioned() if role in _may_write(rules))})"
 
 
 def _side_tables() -> Iterator[str]:
@@ -174,10 +174,10 @@ def _side_tables() -> Iterator[str]:
         yield _cleared(table)
         yield f"grant select on {table} to {_quoted((*_staff(), *_patients()))};"
         yield _policy("seen", table, "for select using (true)")
-        for room in rooms():
-            yield f'grant insert, delete on {table} to "{room}";'
-            yield _policy(f"enter_{room}", table, f'for insert to "{room}" with check ({_written_by(room)})')
-            yield _policy(f"leave_{room}", table, f'for delete to "{room}" using ({_written_by(room)})')
+        for role in (*rooms(), IMPORT):
+            yield f'grant insert, delete on {table} to "{role}";'
+            yield _policy(f"enter_{role}", table, f'for insert to "{role}" with check ({_written_by(role)})')
+            yield _policy(f"leave_{role}", table, f'for delete to "{role}" using ({_written_by(role)})')
 
 
 def _past() -> Iterator[str]:
@@ -189,9 +189,9 @@ def _past() -> Iterator[str]:
     yield f"grant select on record.past to {_quoted((*_staff(), *_patients()))};"
     yield _policy("staff", "record.past", f"for select to {_quoted(_staff())} using (true)")
     yield _policy("own", "record.past", f"for select to {_quoted(_patients())} using ({own})")
-    for room in rooms():
-        yield f'grant insert on record.past to "{room}";'
-        yield _policy(f"enter_{room}", "record.past", f'for insert to "{room}" with check ({_written_by(room)})')
+    for role in (*rooms(), IMPORT):
+        yield f'grant insert on record.past to "{role}";'
+        yield _policy(f"enter_{role}", "record.past", f'for insert to "{role}" with check ({_written_by(role)})')
 
 
 def _access() -> Iterator[str]:
@@ -202,7 +202,7 @@ def _access() -> Iterator[str]:
 
 
 def _audit() -> Iterator[str]:
-    owner, writers = types()["AuditEvent"].owner, _quoted((*rooms(), *AUDIT_WRITERS))
+    owner, writers = types()["AuditEvent"].owner, _quoted((*rooms(), *AUDIT_WRITERS, IMPORT))
     yield "alter table record.audit enable row level security;"
     yield _cleared("record.audit")
     yield f"grant insert on record.audit to {writers};"
