@@ -13,7 +13,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from kernel.database import Database
 from kernel.settings import Settings
+from record import reindex
 from record.ownership import home
 from record.schema import IMPORT
 from yuzhen import secret
@@ -33,6 +35,22 @@ async def migrate(settings: Settings) -> None:
     for room in SERVICES:
         if migrations(room).is_dir():
             await upgrade(url, folder=migrations(room), schema=room)
+    await index(url)
+
+
+async def index(url: str) -> None:
+    """Make index rows anew where a type's search parameters have changed; may die and go on at any line."""
+    database = Database(url, room=OWNER, size=1)
+    try:
+        async with database.reading() as tx:
+            unfinished = await reindex.unfinished(tx.raw)
+        for rules, begun in unfinished:
+            after: str | None = begun
+            while after is not None:
+                async with database.transaction() as tx:
+                    after = await reindex.go_on(tx.raw, rules, after)
+    finally:
+        await database.close()
 
 
 def owner_url(settings: Settings) -> str:
