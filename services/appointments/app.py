@@ -18,7 +18,9 @@ NAME = "appointments"
 
 def create_app(settings: Settings) -> FastAPI:
     """The room's application."""
-    plain = fhir_routes(NAME, creates=routes.CREATES, updates=routes.UPDATES, deletes=routes.DELETES)
+    plain = fhir_routes(
+        NAME, creates=routes.CREATES, updates=routes.UPDATES, deletes=routes.DELETES, entries=routes.ENTRIES
+    )
     return application(NAME, settings, routers=[routes.reads, routes.commands, *plain], start=_start)
 
 

@@ -70,6 +70,8 @@ class BookingRequest:
     visit: Visit | None = None
     prior_record: str | None = None
     comment: str | None = None
+    said: bytes | None = None
+    """The Appointment as its client wrote it, when it came as one."""
 
 
 def may_become(now: AppointmentStatus, then: AppointmentStatus) -> bool:

@@ -77,10 +77,10 @@ def booking_request(given: Parameters, *, own: str | None) -> BookingRequest:
     )
 
 
-def request_of(resource: dict[str, Any]) -> BookingRequest:
-    """The booking that an Appointment resource asks for. Raises QuestionIncomplete."""
+def request_of(resource: dict[str, Any], said: bytes | None = None) -> BookingRequest:
+    """The booking that an Appointment resource asks for; `said` are its own bytes. Raises QuestionIncomplete."""
     patient, slot = fhir.patient_in(resource), fhir.slot_in(resource)
-    if not patient or not slot or resource["status"] != AppointmentStatus.BOOKED:
+    if not patient or not slot or len(resource["slot"]) > 1 or resource["status"] != AppointmentStatus.BOOKED:
         raise QuestionIncomplete(
             "A booking names one slot and one Patient and has status booked.", expression="Appointment.slot"
         )
@@ -91,6 +91,7 @@ def request_of(resource: dict[str, Any]) -> BookingRequest:
         visit=fhir.visit_in(resource) if resource.get("serviceType") else None,
         prior_record=support[0].get("reference"),
         comment=resource.get("comment"),
+        said=said,
     )
 
 

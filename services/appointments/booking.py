@@ -73,6 +73,13 @@ async def book(
     return booked
 
 
+async def standing(tx: Transaction, request: BookingRequest, *, by: Principal) -> Stored | None:
+    """The visit this patient has in that slot already, for a client that asks again. Raises NotThisPatient."""
+    await check_patient(tx, request.patient, by=by)
+    id_ = await store.standing_booking(tx, slot=request.slot or "", patient=request.patient)
+    return await read.read(tx, "Appointment", id_, visible=visible_to(by)) if id_ else None
+
+
 async def cancel(
     tx: Transaction, id: str, *, by: Principal, reason: str | None, expected: int | None, ids: Ids, now: datetime
 ) -> Stored:
@@ -169,7 +176,8 @@ async def _enter(
     )
     if request.hold:
         return await write.update(tx, body, id=id, now=now, expected=None)
-    return await write.create(tx, body, id=id, now=now)
+    said = fhir.with_said(body, request.said) if request.said else body
+    return await write.create(tx, said, id=id, now=now)
 
 
 async def _dropped_hold(tx: Transaction, appointment: str, *, patient: str, now: datetime) -> str | None:

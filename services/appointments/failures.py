@@ -16,6 +16,12 @@ class SlotTaken(Conflict):
     code = "slot-taken"
 
 
+class SlotNotBusy(Rule):
+    """This time is not taken up entirely, so its Slot cannot be busy. Send the Appointment that takes it along."""
+
+    code = "slot-not-busy"
+
+
 class SlotPast(Rule):
     """This time has already begun. Choose a later one."""
 

@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import msgspec
+import orjson
+
 from record.canonical import ACT_CODE, VIRTUAL_SERVICE, code_system, extension
 from services.appointments.appointment import AppointmentStatus, Place, Visit
 from services.appointments.diary import Opening
@@ -13,6 +16,8 @@ PROPOSED = "proposed-"
 HOLD_EXPIRES = extension("hold-expires")
 TICKET = extension("ticket")
 DISPLAY = {Visit.VIDEO: "virtual", Visit.IN_PERSON: "ambulatory"}
+EXTENDABLE = frozenset({"extension", "supportingInformation"})
+"""Where both the client and the hospital have something to say."""
 KIND = {Visit.VIDEO: "FOLLOWUP", Visit.IN_PERSON: "ROUTINE"}
 
 Resource = dict[str, Any]
@@ -88,6 +93,17 @@ def held(body: Resource, *, until: datetime) -> Resource:
     """A pending visit that says until when its place is kept."""
     kept = {"url": HOLD_EXPIRES, "valueInstant": instant(until)}
     return {**body, "extension": [*body.get("extension", []), kept]}
+
+
+def with_said(facts: Resource, said: bytes) -> bytes:
+    """The visit as the hospital knows it, with all its client said besides, byte for byte."""
+    theirs = msgspec.json.decode(said, type=dict[str, msgspec.Raw])
+    ours = {name: msgspec.Raw(orjson.dumps(value)) for name, value in facts.items()}
+    for name in EXTENDABLE & theirs.keys() & ours.keys():
+        kept = [one for one in facts[name] if one not in orjson.loads(theirs[name])]
+        rest = b"".join(b"," + orjson.dumps(one) for one in kept)
+        ours[name] = msgspec.Raw(bytes(theirs[name]).rstrip()[:-1] + rest + b"]")
+    return msgspec.json.encode({**theirs, **ours})
 
 
 def with_status(body: Mapping[str, Any], status: AppointmentStatus, *, reason: str | None = None) -> Resource:

@@ -5,9 +5,11 @@ from typing import Any
 
 from kernel.auth.principal import Principal
 from kernel.database import Transaction
+from kernel.failures import Forbidden
 from kernel.service import Room
 from record import read, write
-from record.failures import ResourceDeleted, ResourceUnknown
+from record.failures import ResourceDeleted, ResourceUnknown, VersionStale
+from record.ownership import types
 from record.stored import Stored
 from record.visible import Everything, visible_to
 from services.appointments import booking, fhir, policy, store
@@ -18,6 +20,8 @@ from services.appointments.failures import (
     OnlyCancel,
     ScheduleUnusable,
     SlotInUse,
+    SlotNotBusy,
+    SlotTaken,
     SlotUnusable,
 )
 
@@ -71,7 +75,7 @@ async def change_slot(
 ) -> Stored:
     """Close a free slot or open it again; its times stay. Raises SlotInUse, SlotUnusable."""
     current = (await read.read(tx, "Slot", id, visible=Everything())).resource
-    if any(resource.get(name) != current.get(name) for name in ("schedule", "start", "end")):
+    if not _same_time(resource, current):
         raise SlotUnusable
     if resource["status"] not in {"free", "busy-unavailable"}:
         raise SlotUnusable
@@ -80,6 +84,35 @@ async def change_slot(
     if resource["status"] == "free" and current["status"] not in {"free", "busy-unavailable"}:
         raise SlotInUse
     return await write.update(tx, body, id=id, now=room.clock.now(), expected=expected)
+
+
+async def show_booked(
+    tx: Transaction,
+    resource: dict[str, Any],
+    body: bytes,
+    *,
+    id: str,
+    expected: int | None,
+    by: Principal,
+    room: Room,
+) -> Stored:
+    """Beside an Appointment, a client's busy Slot says what the booking has made of it; nothing more is written.
+
+    Raises SlotNotBusy, SlotUnusable, VersionStale, and what `change_slot` raises.
+    """
+    if resource["status"] != "busy":
+        if by.role not in types()["Slot"].writers:
+            raise Forbidden
+        return await change_slot(tx, resource, body, id=id, expected=expected, by=by, room=room)
+    current = await read.read(tx, "Slot", id, visible=visible_to(by))
+    if not _same_time(resource, current.resource):
+        raise SlotUnusable
+    if current.resource["status"] != "busy":
+        raise SlotNotBusy
+    # The version the client knew is the one before the booking beside it.
+    if expected not in {None, current.version, current.version - 1}:
+        raise VersionStale
+    return current
 
 
 async def remove_slot(tx: Transaction, *, id: str, expected: int | None, by: Principal, room: Room) -> Stored:
@@ -92,8 +125,17 @@ async def remove_slot(tx: Transaction, *, id: str, expected: int | None, by: Pri
 async def enter_appointment(
     tx: Transaction, resource: dict[str, Any], body: bytes, *, id: str, by: Principal, room: Room
 ) -> Stored:
-    """A plain client's booked Appointment is a booking like any other."""
-    return await booking.book(tx, request_of(resource), id=id, by=by, ids=room.ids, now=room.clock.now())
+    """A plain client's booked Appointment is a booking like any other; asked for again, it is the one that stands."""
+    request = request_of(resource, body)
+    if already := await booking.standing(tx, request, by=by):
+        return already
+    try:
+        return await booking.book(tx, request, id=id, by=by, ids=room.ids, now=room.clock.now())
+    except SlotTaken:
+        # The same request, sent twice at once: its twin may have been the one that took the place.
+        if already := await booking.standing(tx, request, by=by):
+            return already
+        raise
 
 
 async def change_appointment(
@@ -115,6 +157,10 @@ async def change_appointment(
     if _fixed(current.resource) != _fixed(resource):
         raise OnlyCancel
     return await write.update(tx, body, id=id, now=room.clock.now(), expected=expected)
+
+
+def _same_time(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    return all(one.get(name) == other.get(name) for name in ("schedule", "start", "end"))
 
 
 def _fixed(resource: dict[str, Any]) -> dict[str, Any]:

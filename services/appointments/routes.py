@@ -38,6 +38,8 @@ UPDATES: Mapping[str, Update] = {
     "Slot": keeping.change_slot,
     "Appointment": keeping.change_appointment,
 }
+ENTRIES: Mapping[str, Update] = {"Slot": keeping.show_booked}
+"""Inside a transaction, in place of `UPDATES`."""
 DELETES: Mapping[str, Delete] = {
     "Schedule": NotOffered("Schedule.active = false"),
     "Slot": keeping.remove_slot,
@@ -154,8 +156,9 @@ async def check_in(id: str, request: Request, by: MayBook, tx: InTransaction, ro
     return shown(here)
 
 
-@reads.get(
+@reads.api_route(
     "/fhir/Appointment/{id:fhirid}/$queue-status",
+    methods=["GET", "POST"],
     openapi_extra=operation(
         gives("positiveInt", "number"),
         gives("code", "state"),
@@ -175,7 +178,7 @@ async def queue_status(id: str, request: Request, by: MayBook, tx: InTransaction
     return answer({"resourceType": "Parameters", "parameter": parameters})
 
 
-@reads.get("/fhir/Schedule/{id:fhirid}/$queue", openapi_extra=operation(gives("Bundle")))
+@reads.api_route("/fhir/Schedule/{id:fhirid}/$queue", methods=["GET", "POST"], openapi_extra=operation(gives("Bundle")))
 async def queue(id: str, request: Request, by: MayCall, tx: InTransaction, room: TheRoom) -> Response:
     """Everyone of the queue who is not finished."""
     waiting = await queueing.queue_of(tx, id, by=by, now=room.clock.now())

@@ -123,6 +123,15 @@ async def put_booking(tx: Transaction, *, appointment: str, slot: str, patient: 
     return True
 
 
+async def standing_booking(tx: Transaction, *, slot: str, patient: str) -> str | None:
+    """Id of the visit by which this patient has a place in the slot."""
+    appointment: str | None = await tx.raw.fetchval(
+        "select appointment from appointments.booking where slot = $1 and patient = $2 and cancelled_at is null",
+        *(slot, patient),
+    )
+    return appointment
+
+
 async def cancel_booking(tx: Transaction, appointment: str, *, now: datetime) -> str | None:
     """The slot of a booking that is now cancelled; None when it was cancelled before or never was."""
     slot: str | None = await tx.raw.fetchval(
