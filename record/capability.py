@@ -55,6 +55,7 @@ OF_THE_SYSTEM = (
 CONDITIONS: Mapping[str, Mapping[str, Any]] = {
     "PUT": {"conditionalUpdate": True},
     "DELETE": {"conditionalDelete": "single"},
+    "PATCH": {"documentation": "Resources are patched by criteria, too."},
 }
 """What a method at the address of a type, with criteria after the question mark, offers."""
 COMMON = (("_id", "token", "Resource-id"), ("_lastUpdated", "date", "Resource-lastUpdated"))

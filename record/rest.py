@@ -12,7 +12,7 @@ from kernel.failures import Forbidden
 from kernel.http import Anyone, CommandRoute, ReadRoute
 from record import reading
 from record.answers import changed, fhir
-from record.capability import CONDITIONAL, SERVED, UPDATE_CREATES
+from record.capability import CONDITIONAL, PATCHES, SERVED, UPDATE_CREATES
 from record.cases import Cases, Create, Delete, NotOffered, Update
 from record.changing import change
 from record.edge import Name, asker, base_of, room_of
@@ -20,6 +20,7 @@ from record.interaction import Interaction
 from record.metadata import metadata_routes
 from record.negotiation import accepts_json, sends_json
 from record.ownership import KEPT_APART, owned_by, types
+from record.patching import WAYS
 from record.transaction import transact
 from record.validation import prepare
 
@@ -142,7 +143,7 @@ def _changing_routes(place: _Place, cases: Cases) -> APIRouter:
     async def update(request: Request, by: MayWrite) -> Response:
         return await _changed(request, by, cases)
 
-    @router.patch(f"{place.path}/{{id:fhirid}}", openapi_extra=place.marks(cases.updates))
+    @router.patch(f"{place.path}/{{id:fhirid}}", openapi_extra={**place.marks(cases.updates), PATCHES: list(WAYS)})
     async def patch(request: Request, by: MayWrite) -> Response:
         return await _changed(request, by, cases)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from record import definitions
 from record.capability import COMMON
-from record.ownership import types
+from record.ownership import KEPT_APART, types
 from record.parameters import OUR_OWN, Kind, Parameter, parameters
 
 HL7 = "http://hl7.org/fhir/SearchParameter/"
@@ -20,6 +20,8 @@ MODIFIERS: Mapping[str, tuple[str, ...]] = {
     "string": ("missing", "exact", "contains"),
     "reference": ("missing", "identifier", "type"),
 }
+
+UNMODIFIED = frozenset(code for code, _, _ in COMMON)
 
 
 @cache
@@ -70,8 +72,8 @@ def _described(url: str, code: str, kind: str, bases: Sequence[str], expression:
     }
     if kind in COMPARED:
         found["comparator"] = list(COMPARATORS)
-    if modifiers := MODIFIERS.get(kind, ("missing",)) if not code.startswith("_") else ():
-        found["modifier"] = list(modifiers)
+    if code not in UNMODIFIED and not KEPT_APART.issuperset(bases):
+        found["modifier"] = list(MODIFIERS.get(kind, ("missing",)))
     return found
 
 

@@ -167,7 +167,9 @@ async def choose_pharmacy(
     return _parameters({"name": "task", "resource": msgspec.Raw(task.body)}, {"name": "code", "valueString": code})
 
 
-@reads.get("/fhir/Task/{id:fhirid}/$pickup-code", openapi_extra=operation(gives("string", "code")))
+@reads.api_route(
+    "/fhir/Task/{id:fhirid}/$pickup-code", methods=["GET", "POST"], openapi_extra=operation(gives("string", "code"))
+)
 async def pickup_code(id: str, request: Request, by: MayChoose, tx: InTransaction, key: TheCodeKey) -> Response:
     """The present pick-up code, for the patient alone."""
     code = await releasing.pickup_code(tx, id, by=by, key=key)
