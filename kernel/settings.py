@@ -46,6 +46,9 @@ class Settings:
     listen: str = setting("YUZHEN_LISTEN", "unix", "'unix', or the host:port on which this room listens.")
     rtc_control: str = setting("YUZHEN_RTC_CONTROL", "unix", "'unix', or tcp:host:port of the media node's commands.")
     secrets_folder: str = setting("YUZHEN_SECRETS", "", "Folder of secret files; by default inside the state folder.")
+    token_file: str = setting(
+        "YUZHEN_TOKEN_FILE", "", "File with the access token of 'yuzhen load'; empty: one is made with the secrets."
+    )
     mode: str = setting("YUZHEN_MODE", "demo", "'demo' or 'production'; production refuses demo data and demo secrets.")
     clock_offset: str = setting("YUZHEN_CLOCK_OFFSET", "0", "Seconds added to the machine's clock, for rehearsals.")
     log_level: str = setting("YUZHEN_LOG_LEVEL", "INFO", "Least severe log line to keep.")

@@ -1,8 +1,9 @@
-"""The command line: `yuzhen up`, `migrate`, `room`, `worker`, `token`, `demo`."""
+"""The command line: `yuzhen up`, `migrate`, `room`, `worker`, `token`, `demo`, `load`."""
 
 import asyncio
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -81,6 +82,28 @@ def seed() -> None:
     from yuzhen.seed import seed as fill
 
     asyncio.run(fill(Settings.from_environment()))
+
+
+@app.command()
+def load(
+    paths: Annotated[list[str], typer.Argument(help="Bundles and NDJSON files, also .gz, folders of these, or -")],
+    source: Annotated[str, typer.Option(help="name of the system they come from; its ids are then derived")] = "",
+    report: Annotated[Path, typer.Option(help="gets a line for each refused resource")] = Path("load-refused.ndjson"),
+    to: Annotated[str, typer.Option(help="address of the platform; by default the one on this machine")] = "",
+    token_file: Annotated[str, typer.Option(help="file with a system's access token")] = "",
+    at_once: Annotated[int, typer.Option(min=1, max=64, help="transactions in flight")] = 4,
+) -> None:
+    """Bring in patients and histories of another system; done again, it enters nothing twice."""
+    from yuzhen.load.run import load as run
+    from yuzhen.load.wish import WishWrong, wish_for
+
+    settings = Settings.from_environment()
+    try:
+        wish = wish_for(settings, paths, name=source, report=report, to=to, token_file=token_file, at_once=at_once)
+    except WishWrong as no:
+        console.print(f"[red]{no}[/]")
+        raise typer.Exit(2) from None
+    raise typer.Exit(run(wish, console))
 
 
 @app.command()

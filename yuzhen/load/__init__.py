@@ -1,0 +1,1 @@
+"""`yuzhen load`: patients and histories of another system come into the record, from Bundles and NDJSON files."""
