@@ -11,9 +11,11 @@ import orjson
 
 from kernel.database import Transaction
 from record.canonical import BASE
+from record.criterion import AnyKey, Criterion, Dates, IdIn
 from record.failures import ModifierUnknown, ResourceUnknown
-from record.query import AnyKey, Condition, Dates, IdIn, Query, parse
-from record.search import SECONDS_AT_MOST, Page, Position
+from record.pages import Position
+from record.query import Query, parse
+from record.search import SECONDS_AT_MOST, Page
 from record.splice import instant
 from record.sql import Arguments, instant_condition
 from record.stored import Stored
@@ -60,9 +62,9 @@ async def search_events(
         total = await tx.raw.fetchval(counted, *arguments, timeout=SECONDS_AT_MOST)
     if asked.count == 0:
         return Page([], total=total, ignored=asked.ignored)
-    order, beyond = ("desc", "<") if asked.descending else ("asc", ">")
+    order, beyond = ("desc", "<") if asked.sort and asked.sort[0].descending else ("asc", ">")
     if after:
-        matching += f" and (a.at, a.id) {beyond} ({arguments.add(after.at)}, {arguments.add(after.id)})"
+        matching += f" and (a.at, a.id) {beyond} ({arguments.add(after.values[0])}, {arguments.add(after.id)})"
     statement = (
         f"select {COLUMNS} from record.audit a where {matching}"  # noqa: S608 - numbered arguments only
         f" order by a.at {order}, a.id {order} limit {asked.count + 1}"
@@ -72,7 +74,7 @@ async def search_events(
     return Page(
         [_rendered(row) for row in rows[: asked.count]],
         total=total,
-        next=Position(last["at"], last["id"]) if last else None,
+        next=Position((last["at"],), last["id"]) if last else None,
         ignored=asked.ignored,
     )
 
@@ -91,7 +93,7 @@ def _matching(asked: Query, visible: Visible, arguments: Arguments) -> str:
     return " and ".join([_seen(visible, arguments), *(_where(one, arguments) for one in asked.conditions)])
 
 
-def _where(condition: Condition, arguments: Arguments) -> str:
+def _where(condition: Criterion, arguments: Arguments) -> str:
     match condition:
         case IdIn(ids):
             return f"a.id = any({arguments.add(list(ids), 'text[]')})"

@@ -10,8 +10,9 @@ from urllib.parse import parse_qsl
 
 from kernel.database import Transaction
 from record import keys
+from record.criterion import AnyKey, IdIn
 from record.failures import CriteriaMissing, CriteriaUnreadable, MultipleMatches
-from record.query import AnyKey, IdIn, parse
+from record.query import parse
 from record.search import search
 from record.stored import Stored
 from record.visible import Visible

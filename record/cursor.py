@@ -11,13 +11,15 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 import orjson
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from record.failures import PageUnreadable
-from record.search import Position
+from record.pages import Position
+from record.sorting import SortValue
 
 NONCE = 12
 LARGEST = 64 * 1024
@@ -41,7 +43,7 @@ class Cursors:
 
     def seal(self, sought: Sought, *, place: str, account: str) -> str:
         """The text of a page link for this place, such as `Appointment`, and account."""
-        after = [sought.after.at.isoformat(), sought.after.id] if sought.after else None
+        after = [[*map(_written, sought.after.values)], sought.after.id] if sought.after else None
         content = zlib.compress(orjson.dumps([sought.query, after, sought.lenient]))
         nonce = os.urandom(NONCE)
         sealed = nonce + self._cipher.encrypt(nonce, content, _bound(place, account))
@@ -55,13 +57,36 @@ class Cursors:
             query, after, lenient = orjson.loads(zlib.decompressobj().decompress(content, LARGEST))
         except (ValueError, InvalidTag, zlib.error) as wrong:
             raise PageUnreadable from wrong
-        position = Position(datetime.fromisoformat(after[0]), after[1]) if after else None
+        position = Position(tuple(_read(*value) for value in after[0]), after[1]) if after else None
         return Sought(tuple((name, value) for name, value in query), position, lenient)
 
     def digest(self, place: str, query: Sequence[tuple[str, str]]) -> bytes:
         """A keyed digest of a search: equal searches can be told to be equal, and nothing else be told."""
         content = orjson.dumps([place, sorted(query)])
         return hmac.new(self._digest_key, content, hashlib.sha256).digest()
+
+
+def _written(value: SortValue) -> tuple[str, str]:
+    match value:
+        case None:
+            return "none", ""
+        case datetime():
+            return "time", value.isoformat()
+        case Decimal():
+            return "number", str(value)
+        case str():
+            return "text", value
+
+
+def _read(kind: str, text: str) -> SortValue:
+    match kind:
+        case "none":
+            return None
+        case "time":
+            return datetime.fromisoformat(text)
+        case "number":
+            return Decimal(text)
+    return text
 
 
 def _bound(place: str, account: str) -> bytes:

@@ -1,67 +1,103 @@
-"""What comes along with a search's matches: what they point at, and what points at them.
+"""What comes along with a search's matches: what they point at, what points at them, and so on with `:iterate`.
 
 https://hl7.org/fhir/R4/search.html#include. Who may not see a resource does not get it this way either.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from kernel.database import Transaction
 from record import keys
 from record.failures import SearchTooLarge
-from record.ownership import partitioned, types
-from record.query import Include, Query
+from record.ownership import types
+from record.paths import Path
+from record.query import EVERY, Include, Query
 from record.read import COLUMNS, read_many, stored
 from record.stored import Stored
-from record.visible import Visible, condition, role_of
+from record.visible import Visible, condition
+from record.where import readable
 
 MOST = 1000
+SECONDS_AT_MOST = 5.0
 
 
 async def included(tx: Transaction, asked: Query, matches: list[Stored], *, visible: Visible) -> list[Stored]:
     """The resources that come along, each once, matches left out. Raises SearchTooLarge beyond 1,000."""
     known = {match.reference for match in matches}
     along: dict[str, Stored] = {}
-    for type_, ids in _pointed_at(asked.includes, matches).items():
-        if _readable(type_, visible):
+    includes, revincludes, fresh = asked.includes, asked.revincludes, matches
+    while fresh and (includes or revincludes):
+        came = await _along(tx, includes, revincludes, fresh, visible)
+        fresh = [one for reference, one in came.items() if reference not in known]
+        known |= came.keys()
+        along |= {one.reference: one for one in fresh}
+        if len(along) > MOST:
+            raise SearchTooLarge
+        includes, revincludes = _iterating(includes), _iterating(revincludes)
+    return list(along.values())
+
+
+def _iterating(includes: Iterable[Include]) -> tuple[Include, ...]:
+    return tuple(include for include in includes if include.iterate)
+
+
+async def _along(
+    tx: Transaction,
+    includes: Sequence[Include],
+    revincludes: Sequence[Include],
+    starts: Sequence[Stored],
+    visible: Visible,
+) -> dict[str, Stored]:
+    """What comes along at the first step from these."""
+    along: dict[str, Stored] = {}
+    for type_, ids in _pointed_at(includes, starts).items():
+        if readable(type_, visible):
             along |= {one.reference: one for one in await read_many(tx, type_, ids, visible=visible)}
-    for include in asked.revincludes:
-        along |= {one.reference: one for one in await _pointing(tx, include, matches, visible)}
-    kept = [one for reference, one in along.items() if reference not in known]
-    if len(kept) > MOST:
-        raise SearchTooLarge
-    return kept
+    for type_, wanted in _pointing_keys(revincludes, starts).items():
+        if readable(type_, visible):
+            along |= {one.reference: one for one in await _pointing(tx, type_, wanted, visible)}
+    return along
 
 
-def _readable(type_: str, visible: Visible) -> bool:
-    """Whether the searcher's role reads this type at all."""
-    return any(rules.type == type_ for rules in partitioned()) and role_of(visible) in types()[type_].readers
-
-
-def _pointed_at(includes: Iterable[Include], matches: list[Stored]) -> dict[str, list[str]]:
-    """Type -> ids that the matches' parameters refer to."""
+def _pointed_at(includes: Iterable[Include], starts: Sequence[Stored]) -> dict[str, list[str]]:
+    """Type -> ids that the resources' parameters refer to."""
     wanted: dict[str, dict[str, None]] = {}
-    resources = [match.resource for match in matches] if includes else []
+    resources = [(start.type, start.resource) for start in starts] if includes else []
     for include in includes:
-        for resource in resources:
-            for path in include.parameter.paths:
-                for value in path.values(resource):
-                    form = keys.reference_form(value) or ""
-                    if (local := keys.RELATIVE.fullmatch(form)) and include.target in {None, local[1]}:
-                        wanted.setdefault(local[1], {})[local[2]] = None
-    return {type_: list(ids) for type_, ids in wanted.items()}
+        paths = {type_: _paths(include, type_) for type_ in {type_ for type_, _ in resources}}
+        for type_, resource in resources:
+            for value in (value for path in paths[type_] for value in path.values(resource)):
+                form = keys.reference_form(value) or ""
+                if (local := keys.RELATIVE.fullmatch(form)) and include.target in {None, local[1]}:
+                    wanted.setdefault(local[1], {})[local[2]] = None
+    return {type_: list(ids) for type_, ids in wanted.items() if type_ in types()}
 
 
-async def _pointing(tx: Transaction, include: Include, matches: list[Stored], visible: Visible) -> list[Stored]:
-    type_ = include.parameter.type
-    if not matches or not _readable(type_, visible):
-        return []
+def _paths(include: Include, type_: str) -> list[Path]:
+    return [path for parameter in include.parameters_of(type_) for path in parameter.paths]
+
+
+def _pointing_keys(revincludes: Iterable[Include], starts: Sequence[Stored]) -> dict[str, list[int]]:
+    """Type -> keys of the references from it that would point at these."""
+    wanted: dict[str, list[int]] = {}
+    for include in revincludes:
+        targets = [start for start in starts if include.target in {None, start.type}]
+        for type_ in types() if include.source == EVERY else (include.source,):
+            for parameter in include.parameters_of(type_):
+                pointed = [one for one in targets if not parameter.targets or one.type in parameter.targets]
+                exact = [keys.exact(type_, parameter.code, one.reference) for one in pointed]
+                if exact:
+                    wanted.setdefault(type_, []).extend(exact)
+    return wanted
+
+
+async def _pointing(tx: Transaction, type_: str, wanted: list[int], visible: Visible) -> list[Stored]:
     seen, whose = condition(visible, types()[type_], at=2)
-    wanted = [keys.exact(type_, include.parameter.code, match.reference) for match in matches]
     rows = await tx.raw.fetch(
         f"with m as materialized (select {COLUMNS} from {types()[type_].partition} r"  # noqa: S608 - declared names
         f" where not r.deleted and r.keys && $1::bigint[] and {seen} limit {MOST + 1})"
         " select * from m order by id",
         *(wanted, *whose),
+        timeout=SECONDS_AT_MOST,
     )
     if len(rows) > MOST:
         raise SearchTooLarge

@@ -1,14 +1,12 @@
-"""A search's conditions as SQL text and numbered arguments; no value ever becomes text of a statement."""
+"""Numbered arguments and dates in SQL; no value a searcher wrote ever becomes text of a statement."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from record import words
+from record.criterion import Criterion, Dates
 from record.dates import BEGINNING, Range
 from record.parameters import SEARCHES
-from record.query import AnyKey, Condition, Dates, IdIn, Match, Missing, Words
 
-LAST_LETTER = chr(0x10FFFF)
 LONGEST_INSTANT = timedelta(seconds=1)
 
 
@@ -18,57 +16,6 @@ class Arguments(list[object]):
     def add(self, value: object, cast: str = "") -> str:
         self.append(value)
         return f"${len(self)}{f'::{cast}' if cast else ''}"
-
-
-def where(condition: Condition, type_: str, arguments: Arguments) -> str:
-    """The condition on a row `r` of the type's partition."""
-    match condition:
-        case AnyKey(negated=negated):
-            return _keys(condition.keys, negated, arguments)
-        case Missing(number, missing):
-            return f"{'not ' if missing else ''}{arguments.add(number)} = any(r.present)"
-        case Dates(parameter=None, values=values):
-            return instant_condition(values, "r.updated_at", arguments)
-        case Dates(values=values) if condition.main:
-            return date_condition(values, "r.lo", "r.hi", arguments)
-        case Dates(parameter=parameter, values=values) if parameter:
-            fits = date_condition(values, "s.lo", "s.hi", arguments)
-            which = arguments.add(parameter.places, "int[]")
-            return _side("moment", type_, f"s.place = any({which}) and {fits}")
-        case Words(places=places, match=match, values=values):
-            fits = " or ".join(_word(value, match, arguments) for value in values)
-            of_type = f"s.type = '{type_}' and s.place = any({arguments.add(list(places), 'int[]')})"
-            # An array is looked up by id one by one; a plain IN lets the planner read the whole type instead.
-            found = f"array(select s.id from record.word s where {of_type} and ({fits}))"  # noqa: S608
-            return f"r.type = '{type_}' and r.id = any({found})"
-        case IdIn(ids):
-            return f"r.type = '{type_}' and r.id = any({arguments.add(list(ids), 'text[]')})"
-    raise AssertionError(condition)
-
-
-def _keys(keys: list[int], negated: bool, arguments: Arguments) -> str:
-    place = arguments.add(keys, "bigint[]")
-    if negated:
-        return f"not (r.keys && {place})"
-    return f"r.keys {'@>' if len(keys) == 1 else '&&'} {place}"
-
-
-def _side(table: str, type_: str, fits: str) -> str:
-    return f"r.id in (select s.id from record.{table} s where s.type = '{type_}' and {fits})"  # noqa: S608
-
-
-def _word(value: str, match: Match, arguments: Arguments) -> str:
-    plain = words.plain(value)
-    if match is Match.EXACT:
-        return f"(s.value = {arguments.add(plain)} and s.written = {arguments.add(value)})"
-    if match is Match.CONTAINS:
-        return f"s.value like {arguments.add('%' + _literal(plain) + '%')}"
-    return f"(s.value >= {arguments.add(plain)} and s.value < {arguments.add(plain + LAST_LETTER)})"
-
-
-def _literal(text: str) -> str:
-    """A text with LIKE's own marks made plain."""
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 def date_condition(values: tuple[tuple[str, Range], ...], lo: str, hi: str, arguments: Arguments) -> str:
@@ -126,9 +73,9 @@ def _placed(fits: str, asked: Range, places: dict[str, str], arguments: Argument
     return f"({fits.format(**places)})"
 
 
-def bounds(conditions: Sequence[Condition], type_: str, row: str, arguments: Arguments) -> str:
+def bounds(conditions: Sequence[Criterion], type_: str, row: str, arguments: Arguments) -> str:
     """What single main dates say about `lo` alone, so that an index in date order starts at the right place."""
-    mains = [one for one in conditions if isinstance(one, Dates) and one.main and len(one.values) == 1]
+    mains = [one for one in conditions if isinstance(one, Dates) and one.parameter and len(one.values) == 1]
     limits = (_limits(*one.values[0], instant=SEARCHES[type_].instant) for one in mains)
     return "".join(
         f" and {row}.lo {comparison} {arguments.add(at, 'timestamptz')}" for pair in limits for comparison, at in pair

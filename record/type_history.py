@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from kernel.database import Transaction
 from record.failures import ParameterUnknown, ValueUnreadable
 from record.ownership import types
+from record.pages import Position
 from record.query import LARGEST_COUNT, USUAL_COUNT
 from record.read import COLUMNS, stored
-from record.search import SECONDS_AT_MOST, Page, Position
+from record.search import SECONDS_AT_MOST, Page
 from record.sql import Arguments
 from record.visible import Visible, condition
 
@@ -29,7 +30,7 @@ async def type_history(
     older = ""
     if after:
         id_, _, version = after.id.rpartition("/")
-        place = (arguments.add(after.at), arguments.add(id_), arguments.add(int(version), "int"))
+        place = (arguments.add(after.values[0]), arguments.add(id_), arguments.add(int(version), "int"))
         older = f" and (r.updated_at, r.id, r.version) < ({', '.join(place)})"
     order = f"order by updated_at desc, id desc, version desc limit {count + 1}"
     present = f"select {COLUMNS} from {rules.partition} r where {seen}{older} {order}"  # noqa: S608 - declared names
@@ -40,7 +41,7 @@ async def type_history(
         timeout=SECONDS_AT_MOST,
     )
     last = rows[count - 1] if len(rows) > count else None
-    position = Position(last["updated_at"], f"{last['id']}/{last['version']}") if last else None
+    position = Position((last["updated_at"],), f"{last['id']}/{last['version']}") if last else None
     return Page([stored(row) for row in rows[:count]], next=position)
 
 

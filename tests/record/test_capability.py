@@ -70,6 +70,7 @@ async def test_what_is_said_is_served_and_what_is_served_is_said(record: Setting
 async def test_every_parameter_that_is_said_can_be_asked(record: Settings) -> None:
     """Each search parameter, include and reverse include that is named gives an answer, not a refusal."""
     values = {"token": "x", "string": "x", "reference": "Patient/x", "date": "2026", "uri": "x"}
+    values |= {"number": "1", "quantity": "1", "composite": "x$2026"}
     for room in rooms():
         async with door_of(room, record, routers=fhir_routes(room), accounts=[account("s", Role.SYSTEM)]) as door:
             for resource in (await door.ask("GET", "/fhir/metadata")).json["rest"][0]["resource"]:

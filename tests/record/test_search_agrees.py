@@ -151,7 +151,8 @@ def _expected(examples: Examples, asked: Asked) -> set[str]:
 def _ordered(examples: Examples, ids: set[str], date: str, sign: str) -> list[str]:
     def place(id_: str) -> tuple[datetime, str]:
         written = examples[id_].get(date)
-        return (dates.read(written).lo if written else dates.BEGINNING, id_)
+        never = dates.BEGINNING if sign else dates.END
+        return (dates.read(written).lo if written else never, id_)
 
     return sorted(ids, key=place, reverse=sign == "-")
 
