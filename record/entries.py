@@ -27,6 +27,8 @@ LONGEST = 8000
 KEPT = "%&=+:/?,;@!$'()*~|[]"
 """Characters of a query that come as its writer meant them."""
 
+ABSENT = msgspec.Raw(b"")
+
 Read = TypeVar("Read")
 
 
@@ -37,12 +39,12 @@ class _Sent(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     type: str
     entry: list[msgspec.Raw] = []
     id: str | None = None
-    meta: msgspec.Raw | None = None
+    meta: msgspec.Raw = ABSENT
     language: str | None = None
-    identifier: msgspec.Raw | None = None
+    identifier: msgspec.Raw = ABSENT
     timestamp: str | None = None
-    link: msgspec.Raw | None = None
-    signature: msgspec.Raw | None = None
+    link: msgspec.Raw = ABSENT
+    signature: msgspec.Raw = ABSENT
 
 
 class _Request(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -53,16 +55,16 @@ class _Request(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     if_none_exist: str | None = None
     if_modified_since: str | None = None
     id: str | None = None
-    extension: msgspec.Raw | None = None
+    extension: msgspec.Raw = ABSENT
 
 
 class _Entry(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     request: _Request
     full_url: str | None = None
-    resource: msgspec.Raw | None = None
+    resource: msgspec.Raw = ABSENT
     id: str | None = None
-    link: msgspec.Raw | None = None
-    extension: msgspec.Raw | None = None
+    link: msgspec.Raw = ABSENT
+    extension: msgspec.Raw = ABSENT
 
 
 class Gist(msgspec.Struct, rename="camel"):
@@ -142,7 +144,7 @@ class Entry:
             texts = (query, *filter(None, conditions))
             if not all(text.isprintable() and len(text) <= LONGEST for text in texts):
                 raise EntryUnreadable(f"An address or condition is one line of {LONGEST} characters at most.")
-            resource = bytes(sent.resource) if sent.resource is not None else b""
+            resource = bytes(sent.resource)
             if bool(resource) is not (asked.method in CARRIERS) and "$" not in path:
                 raise EntryUnreadable("POST, PUT and PATCH come with a resource, the others without.")
             return cls(n, asked.method, path, query, sent.full_url, resource, *conditions)
