@@ -18,8 +18,6 @@ Answer = Callable[..., Awaitable[Response]]
 FORMS: tuple[tuple[re.Pattern[str], Answer], ...] = (
     (re.compile(""), reading.answer_search),
     (re.compile(ID), reading.answer_read),
-    (re.compile("_history"), reading.answer_type_history),
-    (re.compile(f"{ID}/_history"), reading.answer_history),
     (re.compile(f"{ID}/_history/{ID}"), reading.answer_vread),
 )
 
@@ -32,7 +30,7 @@ async def answer_reading(request: Request, entry: Entry, by: Principal) -> Respo
     for form, answer in FORMS:
         if place := form.fullmatch(rest):
             return await answer(_inner(request, entry), type_, *place.groups(), by)
-    raise EntryUnreadable("A read is such as Patient/1, Patient/1/_history/2 or Patient?name=x.")
+    raise EntryUnreadable("Inside a transaction: Patient/1, Patient/1/_history/2 or Patient?name=x.")
 
 
 def _inner(request: Request, entry: Entry) -> Request:
