@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -67,11 +68,14 @@ async def connect(port: int) -> Wire:
     return wire
 
 
-def request(method: str, path: str, *, token: str, body: bytes = b"", key: str = "") -> bytes:
-    """A request as it goes over the wire."""
+def request(
+    method: str, path: str, *, token: str, body: bytes = b"", key: str = "", more: Mapping[str, str] | None = None
+) -> bytes:
+    """A request as it goes over the wire, with more headers where some are wanted."""
     lines = [f"{method} {path} HTTP/1.1", "host: bench", f"authorization: Bearer {token}", f"accept: {FHIR}"]
     if body:
         lines += [f"content-type: {FHIR}", f"content-length: {len(body)}"]
     if key:
         lines.append(f"idempotency-key: {key}")
+    lines += [f"{name}: {value}" for name, value in (more or {}).items()]
     return "\r\n".join([*lines, "", ""]).encode() + body

@@ -1,38 +1,45 @@
-"""The long proofs, asked and measured side by side: `python -m tests.prove`, what `make prove` runs."""
+"""The long proofs, asked and measured side by side: `python -m tests.prove`, what `make prove` runs.
+
+A part of them with `make prove ARGS="record-races flat"`; their names stand at the end of this file.
+"""
 
 import random
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 import uvloop
 
 from tests.bench.city import city
+from tests.bench.flatness import Flat, compared, grow, measured
+from tests.bench.platform import Platform as RunningBench
 from tests.bench.platform import running_platform as running_bench
 from tests.bench.race import race
 from tests.journeys import days, network
 from tests.journeys.faults import PARTS, Fault, disturbed, flushing, killing, lost
-from tests.prove import record_plans
+from tests.prove import record_plans, record_races
 from tests.support.platform import Platform, Wish, later, running_platform
 
 CHANCE = random.Random(20261125)  # noqa: S311 - moments of a fault, the same in each run
 IN_A_ROW = 18
 """The clinic that never closes has 18 times an hour."""
+SIZES = (10_000, 1_000_000)
+"""Resources in the small record and in the large one."""
 Line = tuple[str, str, str, bool]
 """What is proven, what is asked, what was measured, and whether it holds."""
 
 
-def main() -> int:
-    """Print every line; 1 when one does not hold."""
+def main(chosen: Sequence[str]) -> int:
+    """Print every line, or those of the chosen proofs; 1 when one does not hold."""
     print("| proof | asked | measured | holds |\n| --- | --- | --- | --- |", flush=True)
     sound = True
-    for prove in (_starts, _days, _row, _faults, _races, _plans):
-        for what, asked, measured, holds in prove():
+    for prove in (PROOFS[name] for name in chosen or PROOFS):
+        for what, asked, shown, holds in prove():
             sound = sound and holds
-            print(f"| {what} | {asked} | {measured} | {'yes' if holds else '**no**'} |", flush=True)
+            print(f"| {what} | {asked} | {shown} | {'yes' if holds else '**no**'} |", flush=True)
     return 0 if sound else 1
 
 
@@ -109,6 +116,29 @@ def _races() -> Iterator[Line]:
             yield what, asked, measured, done.sound
 
 
+def _record_races() -> Iterator[Line]:
+    """Sixteen clients at one resource."""
+    with running_bench() as platform:
+        for what, raced in uvloop.run(record_races.races(platform, city(platform.settings))).items():
+            yield what, "each made once, no change lost", str(raced), not raced.faults
+
+
+def _flat() -> Iterator[Line]:
+    """Ten thousand resources beside a million."""
+    with running_bench() as platform:
+        for line in uvloop.run(_towns(platform)):
+            figures = f"{line.small:.2f} ms and {line.large:.2f} ms: {line.ratio:.2f} times"
+            yield f"{line.load.name}, CPU at {SIZES[0]:,} and {SIZES[1]:,}", "1.5 times at most", figures, line.holds
+
+
+async def _towns(platform: RunningBench) -> list[Flat]:
+    people, runs = city(platform.settings), []
+    for size in SIZES:
+        await grow(platform, people, size)
+        runs.append(await measured(platform, people, seconds=2, repeat=3, told=lambda load, done: None))
+    return list(compared(*runs))
+
+
 def _plans() -> Iterator[Line]:
     """Searches at 200,000 rows."""
     code = record_plans.main()
@@ -126,5 +156,16 @@ def _played(platform: Platform) -> tuple[float, bool, str]:
     return time.monotonic() - started, played.returncode == 0, f"exit {played.returncode}"
 
 
+PROOFS: Mapping[str, Callable[[], Iterator[Line]]] = {
+    "starts": _starts,
+    "days": _days,
+    "row": _row,
+    "faults": _faults,
+    "races": _races,
+    "record-races": _record_races,
+    "flat": _flat,
+    "plans": _plans,
+}
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
