@@ -51,6 +51,9 @@ class Settings:
     )
     mode: str = setting("YUZHEN_MODE", "demo", "'demo' or 'production'; production refuses demo data and demo secrets.")
     clock_offset: str = setting("YUZHEN_CLOCK_OFFSET", "0", "Seconds added to the machine's clock, for rehearsals.")
+    clock_tolerance: str = setting(
+        "YUZHEN_CLOCK_TOLERANCE", "0", "Seconds by which the clocks of the rooms' machines may differ; one machine: 0."
+    )
     log_level: str = setting("YUZHEN_LOG_LEVEL", "INFO", "Least severe log line to keep.")
 
     @classmethod
@@ -70,10 +73,14 @@ class Settings:
             raise SettingWrong("YUZHEN_MODE must be 'demo' or 'production'.")
         if self.tls not in {"auto", "off"}:
             raise SettingWrong("YUZHEN_TLS must be 'auto' or 'off'.")
-        try:
-            float(self.clock_offset)
-        except ValueError as wrong:
-            raise SettingWrong("YUZHEN_CLOCK_OFFSET must be a number of seconds.") from wrong
+        for name, value in (
+            ("YUZHEN_CLOCK_OFFSET", self.clock_offset),
+            ("YUZHEN_CLOCK_TOLERANCE", self.clock_tolerance),
+        ):
+            try:
+                float(value)
+            except ValueError as wrong:
+                raise SettingWrong(f"{name} must be a number of seconds.") from wrong
 
     @property
     def state(self) -> Path:
@@ -115,6 +122,10 @@ class Settings:
     @property
     def offset(self) -> timedelta:
         return timedelta(seconds=float(self.clock_offset))
+
+    @property
+    def tolerance(self) -> timedelta:
+        return timedelta(seconds=float(self.clock_tolerance))
 
     @property
     def demo(self) -> bool:

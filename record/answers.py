@@ -2,7 +2,9 @@
 
 from typing import Any
 
+import msgspec
 import orjson
+from fastapi import Request
 from fastapi.responses import Response
 
 from kernel.http import FHIR_JSON
@@ -11,6 +13,7 @@ from record.changing import Changed
 from record.interaction import Interaction
 from record.negotiation import http_date, wanted_return
 from record.stored import Stored
+from record.summary import WHOLE, View
 
 
 def fhir(body: bytes | dict[str, Any], *, status: int = 200, **headers: str) -> Response:
@@ -19,9 +22,18 @@ def fhir(body: bytes | dict[str, Any], *, status: int = 200, **headers: str) -> 
     return Response(content, status, headers=headers, media_type=FHIR_JSON)
 
 
-def shown(stored: Stored, *, status: int = 200, **headers: str) -> Response:
-    """A resource with its ETag and Last-Modified."""
-    return fhir(stored.body, status=status, **_marks(stored), **headers)
+def shown(stored: Stored, *, status: int = 200, view: View = WHOLE, **headers: str) -> Response:
+    """A resource, or the wanted part of it, with its ETag and Last-Modified."""
+    body = stored.body if view.whole else view.of(stored.body)
+    return fhir(body, status=status, **_marks(stored), **headers)
+
+
+def pretty(request: Request, answer: Response) -> Response:
+    """The answer as it is, or written for eyes if `_pretty=true` asks for that; no number is written anew."""
+    if b"_pretty=true" in request.scope["query_string"] and answer.body and answer.media_type == FHIR_JSON:
+        answer.body = msgspec.json.format(bytes(answer.body), indent=2)
+        answer.headers["content-length"] = str(len(answer.body))
+    return answer
 
 
 def unchanged(stored: Stored) -> Response:

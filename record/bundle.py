@@ -4,12 +4,14 @@ Nothing is written anew: the bytes of a resource in a Bundle are the bytes that 
 """
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 import orjson
 
 from record.splice import instant
 from record.stored import Stored
+from record.summary import WHOLE, View
 
 Entry = Stored | Mapping[str, Any]
 
@@ -27,18 +29,29 @@ def searchset(
     links: Mapping[str, str],
     total: int | None = None,
     warnings: Mapping[str, Any] | None = None,
+    view: View = WHOLE,
 ) -> bytes:
-    """A page of a search; `warnings` is an OperationOutcome about the search itself."""
-    entries = [_entry(match, base, mode=b"match") for match in matches]
-    entries += [_entry(include, base, mode=b"include") for include in includes]
+    """A page of a search; `warnings` is an OperationOutcome about the search itself. `_elements` are of matches."""
+    along = WHOLE if view.elements else view
+    entries = [_entry(match, base, mode=b"match", view=view) for match in matches]
+    entries += [_entry(include, base, mode=b"include", view=along) for include in includes]
     if warnings:
         entries.append(_entry(warnings, base, mode=b"outcome"))
     return _bundle("searchset", entries, total=total, links=links)
 
 
-def historyset(versions: Iterable[Stored], *, base: str, links: Mapping[str, str], total: int | None = None) -> bytes:
-    """Versions, newest first, each with the request that made it."""
-    return _bundle("history", [_past(version, base) for version in versions], total=total, links=links)
+def historyset(
+    versions: Iterable[Stored],
+    *,
+    base: str,
+    links: Mapping[str, str],
+    total: int | None = None,
+    until: datetime | None = None,
+    view: View = WHOLE,
+) -> bytes:
+    """Versions, newest first, each with the request that made it; `until` is where the history ends for now."""
+    entries = [_past(version, base, view) for version in versions]
+    return _bundle("history", entries, total=total, links=links, at=until)
 
 
 def outcome(severity: str, code: str, text: str) -> dict[str, Any]:
@@ -48,9 +61,16 @@ def outcome(severity: str, code: str, text: str) -> dict[str, Any]:
 
 
 def _bundle(
-    type_: str, entries: list[bytes], *, total: int | None = None, links: Mapping[str, str] | None = None
+    type_: str,
+    entries: list[bytes],
+    *,
+    total: int | None = None,
+    links: Mapping[str, str] | None = None,
+    at: datetime | None = None,
 ) -> bytes:
     head: dict[str, Any] = {"resourceType": "Bundle", "type": type_}
+    if at is not None:
+        head["meta"] = {"lastUpdated": instant(at)}
     if total is not None:
         head["total"] = total
     if links:
@@ -59,20 +79,22 @@ def _bundle(
     return start if not entries else start[:-1] + b',"entry":[' + b",".join(entries) + b"]}"
 
 
-def _entry(entry: Entry, base: str, *, mode: bytes = b"") -> bytes:
+def _entry(entry: Entry, base: str, *, mode: bytes = b"", view: View = WHOLE) -> bytes:
     search = b',"search":{"mode":"' + mode + b'"}' if mode else b""
     if isinstance(entry, Stored):
         full_url = orjson.dumps(f"{base}/{entry.reference}")
-        return b'{"fullUrl":' + full_url + b',"resource":' + entry.body + search + b"}"
+        body = entry.body if view.whole else view.of(entry.body)
+        return b'{"fullUrl":' + full_url + b',"resource":' + body + search + b"}"
     return b'{"resource":' + orjson.dumps(entry) + search + b"}"
 
 
-def _past(version: Stored, base: str) -> bytes:
+def _past(version: Stored, base: str, view: View) -> bytes:
     method = "DELETE" if version.deleted else "POST" if version.version == 1 else "PUT"
     request = {"method": method, "url": version.type if method == "POST" else version.reference}
     status = {"POST": "201", "PUT": "200", "DELETE": "204"}[method]
     response = {"status": status, "etag": version.etag, "lastModified": instant(version.updated_at)}
-    resource = b"" if version.deleted else b',"resource":' + version.body
+    body = version.body if view.whole or version.deleted else view.of(version.body)
+    resource = b"" if version.deleted else b',"resource":' + body
     full_url = orjson.dumps(f"{base}/{version.reference}")
     told = b',"request":' + orjson.dumps(request) + b',"response":' + orjson.dumps(response)
     return b'{"fullUrl":' + full_url + resource + told + b"}"

@@ -1,9 +1,10 @@
-"""The reading interactions of one type: read, vread, history, search (https://hl7.org/fhir/R4/http.html).
+"""The reading interactions of one type: read, vread, search (https://hl7.org/fhir/R4/http.html).
 
 Each is recorded before its answer is given.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from urllib.parse import quote
 
 from fastapi import Request
@@ -17,14 +18,14 @@ from record.audit import AuditEntry
 from record.audit_events import read_event, search_events
 from record.cursor import Sought
 from record.edge import base_of, cursors, request_id, room_of, saw
-from record.failures import VersionUnknown
+from record.failures import ParameterUnknown, ValueUnreadable, VersionUnknown
 from record.interaction import Interaction, preferences
-from record.negotiation import accepts_json, asked_for, known_to_client, lenient, no_parameters
+from record.negotiation import accepts_json, asked_for, known_to_client, lenient
 from record.ownership import KEPT_APART
-from record.read import history, read, vread
+from record.read import read, vread
 from record.search import Page, search
 from record.stored import Stored
-from record.type_history import type_history
+from record.summary import WHOLE, View, view_in, without_entries
 from record.visible import visible_to
 
 LONGEST_VERSION = 9
@@ -32,7 +33,7 @@ LONGEST_VERSION = 9
 
 async def answer_read(request: Request, type_: str, id_: str, by: Principal) -> Response:
     """The version in force, or 304 when the client has it."""
-    asked = _plain(request)
+    asked, view = _plain(request, type_)
     tx, visible = request.state.tx, visible_to(by)
     if type_ in KEPT_APART:
         stored = await read_event(tx, id_, visible=visible)
@@ -41,45 +42,30 @@ async def answer_read(request: Request, type_: str, id_: str, by: Principal) -> 
     await saw(request, [_entry(request, by, "read", stored)])
     if known_to_client(asked, etag=stored.etag, updated_at=stored.updated_at):
         return unchanged(stored)
-    return shown(stored)
+    return shown(stored, view=view)
 
 
 async def answer_vread(request: Request, type_: str, id_: str, version: str, by: Principal) -> Response:
     """One version."""
-    _plain(request)
+    _, view = _plain(request, type_)
     if not (version.isascii() and version.isdigit() and len(version) <= LONGEST_VERSION):
         raise VersionUnknown
     stored = await vread(request.state.tx, type_, id_, int(version), visible=visible_to(by))
     await saw(request, [_entry(request, by, "vread", stored)])
-    return shown(stored)
-
-
-async def answer_history(request: Request, type_: str, id_: str, by: Principal) -> Response:
-    """All versions of one resource, newest first."""
-    _plain(request)
-    versions = await history(request.state.tx, type_, id_, visible=visible_to(by))
-    await saw(request, [_entry(request, by, "history-instance", versions[0])])
-    links = {"self": f"{base_of(request)}/{type_}/{id_}/_history"}
-    return fhir(bundle.historyset(versions, base=base_of(request), links=links, total=len(versions)))
-
-
-async def answer_type_history(request: Request, type_: str, by: Principal) -> Response:
-    """All versions of a type's resources, newest first, by pages."""
-    accepts_json(request)
-    sought = await _sought(request, f"{type_}/_history", by)
-    page = await type_history(request.state.tx, type_, sought.query, visible=visible_to(by), after=sought.after)
-    await saw(request, _entries(request, by, "history-type", type_, sought, page.entries))
-    links = _links(request, f"{type_}/_history", by, sought, page)
-    return fhir(bundle.historyset(page.entries, base=base_of(request), links=links))
+    return shown(stored, view=view)
 
 
 async def answer_search(request: Request, type_: str, by: Principal) -> Response:
     """One page of a search, what comes along with it, and what was left out of it."""
     accepts_json(request)
-    sought = await _sought(request, type_, by)
-    page = await _page(request.state.tx, type_, sought, request, by)
+    sought = await sought_in(request, type_, by)
+    view, query = view_in(sought.query, type_)
+    query = without_entries(query) if view.way == "count" else query
+    if view.way == "text" and any(name.partition(":")[0] in {"_include", "_revinclude"} for name, _ in query):
+        raise ParameterUnknown("_summary=text goes without _include and _revinclude.")
+    page = await _page(request.state.tx, type_, replace(sought, query=query), request, by)
     seen = [*page.entries, *page.includes]
-    await saw(request, _entries(request, by, "search-type", type_, sought, seen))
+    await saw(request, entries_of(request, by, "search-type", type_, sought, seen))
     left_out = f"Left out, since not offered: {', '.join(name[:40] for name in page.ignored)}."
     return fhir(
         bundle.searchset(
@@ -89,6 +75,7 @@ async def answer_search(request: Request, type_: str, by: Principal) -> Response
             links=_links(request, type_, by, sought, page),
             total=page.total,
             warnings=bundle.outcome("warning", "not-supported", left_out) if page.ignored else None,
+            view=view,
         )
     )
 
@@ -101,8 +88,8 @@ async def _page(tx: Transaction, type_: str, sought: Sought, request: Request, b
     return await search(tx, type_, sought.query, **more)  # type: ignore[arg-type]
 
 
-async def _sought(request: Request, place: str, by: Principal) -> Sought:
-    """The search in the request itself, or the one a page link holds."""
+async def sought_in(request: Request, place: str, by: Principal) -> Sought:
+    """What is sought: as the request itself says, or as the page link says that it holds."""
     pairs = await asked_for(request)
     if len(pairs) == 1 and pairs[0][0] == "_page":
         return cursors(request).open(pairs[0][1], place=place, account=by.account)
@@ -110,21 +97,30 @@ async def _sought(request: Request, place: str, by: Principal) -> Sought:
 
 
 def _links(request: Request, place: str, by: Principal, sought: Sought, page: Page) -> dict[str, str]:
-    def link(to: Sought) -> str:
-        sealed = cursors(request).seal(to, place=place, account=by.account)
-        return f"{base_of(request)}/{place}?_page={quote(sealed)}"
-
-    links = {"self": link(sought)}
+    links = {"self": link_to(request, place, by, sought)}
     if page.next:
-        links["next"] = link(Sought(sought.query, page.next, sought.lenient))
+        links["next"] = link_to(request, place, by, Sought(sought.query, page.next, sought.lenient))
     return links
 
 
-def _plain(request: Request) -> Interaction:
+def link_to(request: Request, place: str, by: Principal, sought: Sought) -> str:
+    """The address of a page, its search sealed."""
+    sealed = cursors(request).seal(sought, place=place, account=by.account)
+    return f"{base_of(request)}/{place}?_page={quote(sealed)}"
+
+
+def _plain(request: Request, type_: str) -> tuple[Interaction, View]:
+    """The interaction, and how much of the resource is wanted."""
     accepts_json(request)
     asked = Interaction.of(request)
-    no_parameters(asked)
-    return asked
+    if not asked.query:
+        return asked, WHOLE
+    view, rest = view_in(asked.query, type_)
+    if rest:
+        raise ParameterUnknown("A read takes _summary or _elements, _format and _pretty.")
+    if view.way == "count":
+        raise ValueUnreadable("_summary=count belongs to a search.")
+    return asked, view
 
 
 def _entry(request: Request, by: Principal, interaction: str, stored: Stored) -> AuditEntry:
@@ -140,7 +136,7 @@ def _entry(request: Request, by: Principal, interaction: str, stored: Stored) ->
     )
 
 
-def _entries(
+def entries_of(
     request: Request, by: Principal, interaction: str, type_: str, sought: Sought, seen: Iterable[Stored]
 ) -> Sequence[AuditEntry]:
     """One entry for each patient whose record was shown, or one for a search that showed none."""

@@ -10,8 +10,8 @@ from starlette.convertors import register_url_convertor
 from kernel.auth.principal import Principal, Role
 from kernel.failures import Forbidden
 from kernel.http import Anyone, CommandRoute, ReadRoute
-from record import reading
-from record.answers import changed, fhir
+from record import history_answers, reading
+from record.answers import changed, fhir, pretty
 from record.capability import CONDITIONAL, PATCHES, SERVED, UPDATE_CREATES
 from record.cases import Cases, Create, Delete, NotOffered, Update
 from record.changing import change
@@ -92,17 +92,17 @@ def _reading_routes(place: _Place) -> APIRouter:
     @router.api_route(f"{place.path}/{{id:fhirid}}", methods=["GET", "HEAD"], openapi_extra=marks)
     async def read(request: Request, by: MayRead) -> Response:
         type_, id_ = _named(request, "type", "id")
-        return await reading.answer_read(request, type_, id_, by)
+        return pretty(request, await reading.answer_read(request, type_, id_, by))
 
     @router.api_route(f"{place.path}", methods=["GET", "HEAD"], openapi_extra=marks)
     async def search(request: Request, by: MayRead) -> Response:
         (type_,) = _named(request, "type")
-        return await reading.answer_search(request, type_, by)
+        return pretty(request, await reading.answer_search(request, type_, by))
 
     @router.post(f"{place.path}/_search", openapi_extra=marks)
     async def search_by_form(request: Request, by: MayRead) -> Response:
         (type_,) = _named(request, "type")
-        return await reading.answer_search(request, type_, by)
+        return pretty(request, await reading.answer_search(request, type_, by))
 
     return router
 
@@ -110,22 +110,26 @@ def _reading_routes(place: _Place) -> APIRouter:
 def _history_routes(place: _Place) -> APIRouter:
     router, marks = APIRouter(route_class=ReadRoute), place.marks()
 
+    @router.api_route("/fhir/_history", methods=["GET", "HEAD"])
+    async def history_of_everything(request: Request, by: Anyone) -> Response:
+        return pretty(request, await history_answers.answer_system_history(request, by))
+
     @router.api_route(f"{place.path}/_history", methods=["GET", "HEAD"], openapi_extra=marks)
     async def history_of_type(request: Request, by: MayRead) -> Response:
         (type_,) = _named(request, "type")
-        return await reading.answer_type_history(request, type_, by)
+        return pretty(request, await history_answers.answer_type_history(request, type_, by))
 
     @router.api_route(f"{place.path}/{{id:fhirid}}/_history", methods=["GET", "HEAD"], openapi_extra=marks)
     async def history(request: Request, by: MayRead) -> Response:
         type_, id_ = _named(request, "type", "id")
-        return await reading.answer_history(request, type_, id_, by)
+        return pretty(request, await history_answers.answer_history(request, type_, id_, by))
 
     @router.api_route(
         f"{place.path}/{{id:fhirid}}/_history/{{version:fhirid}}", methods=["GET", "HEAD"], openapi_extra=marks
     )
     async def vread(request: Request, by: MayRead) -> Response:
         type_, id_, version = _named(request, "type", "id", "version")
-        return await reading.answer_vread(request, type_, id_, version, by)
+        return pretty(request, await reading.answer_vread(request, type_, id_, version, by))
 
     return router
 
@@ -182,7 +186,7 @@ async def _changed(request: Request, by: Principal, cases: Cases) -> Response:
     accepts_json(request)
     asked = Interaction.of(request, await request.body())
     done = await change(request.state.tx, asked, by=by, room=room_of(request), cases=cases)
-    return changed(asked, done, base=base_of(request))
+    return pretty(request, changed(asked, done, base=base_of(request)))
 
 
 def _named(request: Request, *names: str) -> tuple[str, ...]:

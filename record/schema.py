@@ -7,6 +7,7 @@ Nothing is ever deleted from a partition: a deletion is a version.
 from collections.abc import Iterable, Iterator, Sequence
 
 from record.ownership import TypeRules, partitioned, rooms, types
+from record.settling import settling_ddl
 
 GUESTS = ("identity",)
 """Rooms that own no type and may only read the record."""
@@ -85,7 +86,8 @@ SIDE_TABLES = ("timeline", "word", "number", "moment")
 
 def ddl() -> str:
     """Everything, as one script; on a record that has it already, it adds what is missing and sets the walls anew."""
-    return "\n".join([TABLES, *_partitions(), *_usage(), *_side_tables(), *_past(), *_access(), *_audit()])
+    walls = [*_side_tables(), *_past(), *_access(), *_audit(), *_settling()]
+    return "\n".join([TABLES, *_partitions(), *_usage(), *walls])
 
 
 def writers_of(rules: TypeRules) -> tuple[str, ...]:
@@ -210,3 +212,8 @@ def _audit() -> Iterator[str]:
     yield f"grant select on record.audit to {_quoted((owner, f'{owner}_patient'))};"
     yield _policy("staff", "record.audit", f'for select to "{owner}" using (true)')
     yield _policy("own", "record.audit", f'for select to "{owner}_patient" using ({MINE})')
+
+
+def _settling() -> Iterator[str]:
+    yield settling_ddl(rooms())
+    yield f"grant execute on function record.settling() to {_quoted((*_staff(), *_patients()))};"

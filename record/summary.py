@@ -15,6 +15,8 @@ from record import definitions
 from record.failures import ParameterUnknown, ValueUnreadable
 from record.splice import Fields
 
+ANY = "Resource"
+"""Stands for every type."""
 NAMES = frozenset({"_summary", "_elements"})
 WAYS = frozenset({"true", "text", "data", "count", "false"})
 ELEMENT = re.compile(r"[a-z][A-Za-z0-9]{0,63}")
@@ -76,9 +78,14 @@ def view_in(query: Sequence[tuple[str, str]], type_: str) -> tuple[View, tuple[t
         raise ValueUnreadable("_elements lists names of elements, such as identifier,name.")
     known = {entry.get("choice", name) for name, entry in definitions.elements()[type_].items()}
     for element in elements:
-        if element not in known:
+        if element not in known and type_ != ANY:
             raise ParameterUnknown(f"{type_} has no element '{element}'.")
     return View(elements=elements), rest
+
+
+def without_entries(query: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """The search that counts what this one finds."""
+    return (*(pair for pair in query if pair[0] != "_count"), ("_count", "0"))
 
 
 def is_subsetted(resource: Mapping[str, Any]) -> bool:

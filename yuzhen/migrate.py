@@ -74,6 +74,8 @@ async def _roles_and_schemas(settings: Settings) -> None:
             password = secret.ensure(settings.secrets, f"db-{role}")
             # Without inheritance: what a room may do as a patient's reader, or as the import, it must ask for by name.
             await _ensure_role(admin, role, f"login noinherit password '{password}'")
+        # The record asks which transactions are still open, whosever they are (record/settling.py).
+        await admin.execute(f'alter role "{OWNER}" inherit; grant pg_read_all_stats to "{OWNER}"')
         await _ensure_role(admin, IMPORT, "nologin")
         await admin.execute(f'grant "{IMPORT}" to "{home()}"')
         for service in SERVICES:

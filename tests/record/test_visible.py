@@ -8,13 +8,14 @@ import pytest
 from kernel.auth.principal import Role
 from kernel.database import Database, Transaction
 from kernel.settings import Settings
+from record import dates
 from record.care import entrust, share
 from record.failures import ResourceUnknown
+from record.history import Span, history_of
 from record.ownership import partitioned, rooms, types
 from record.parameters import SEARCHES, Kind, parameters
 from record.read import history, read, read_many, vread
 from record.search import search
-from record.type_history import type_history
 from record.visible import DirectoryOnly, Everything, OfClinics, OnlyPatient, SharedWith, Visible, visible_to
 from record.write import create, update
 from tests.support.postgres import database_of
@@ -110,8 +111,8 @@ async def test_a_patient_finds_no_other_patients_row(record: Settings, second_wa
                 assert "bob" not in found, (rules.type, asked)
                 finds_own += "ann" in found
             await _finds_nothing_by_id(tx, rules.type, "bob" if rules.type == "Patient" else "of-bob", ann)
-            past = await type_history(tx, rules.type, [], visible=ann)
-            assert {one.patient for one in past.entries} == {"ann"}
+            past = await history_of(tx, [rules.type], Span(), visible=ann, until=dates.END)
+            assert {one.patient for one in past.versions} == {"ann"}
         for open_type in (rules.type for rules in partitioned() if not rules.compartment):
             for asked in _searches(open_type):
                 assert "bob" not in await _finds(tx, open_type, asked, ann), (open_type, asked)
