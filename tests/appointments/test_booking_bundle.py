@@ -39,10 +39,12 @@ class Desk:
         """A patient with an identity number, signed in just now."""
         return principal(Role.PATIENT, (await self.clinic.patient()).fhir_user)
 
-    async def read(self, place: str, by: Principal) -> Any:
+    async def read(self, place: str, by: Principal) -> dict[str, Any]:
+        """A resource as this account reads it."""
         answer = await self.door.ask("GET", f"/fhir/{place}", token=token_of(self.settings, by))
         assert answer.status == 200, answer.body
-        return answer.json
+        resource: dict[str, Any] = answer.json
+        return resource
 
     async def send(self, by: Principal, *entries: dict[str, Any], **headers: str) -> Answer:
         """A transaction in this account's name."""
