@@ -108,10 +108,12 @@ def inside(group: Path, expression: str) -> tuple[Path, ...]:
 def _walks(expression: str) -> Iterator[list[str]]:
     """The words of each walk of the expression."""
     for part in _split(expression, "|"):
-        walk = part.strip()
-        while walk.startswith("(") and walk.endswith(")"):
-            walk = walk[1:-1].strip()
-        yield _split(re.sub(r"\(?([\w.]+) as (\w+)\)?", r"\1.ofType(\2)", walk), ".")
+        yield _words(re.sub(r"\(?([\w.]+) as (\w+)\)?", r"\1.ofType(\2)", part))
+
+
+def _words(walk: str) -> list[str]:
+    first, *rest = _split(walk.strip(), ".")
+    return [*_words(first[1:-1]), *rest] if first.startswith("(") else [first, *rest]
 
 
 def _split(text: str, mark: str) -> list[str]:

@@ -29,12 +29,22 @@ def test_no_two_parameters_of_a_type_share_a_number() -> None:
         assert len(set(numbers)) == len(numbers)
 
 
+def test_no_two_walks_of_a_type_share_a_place() -> None:
+    """The numbers made from walks are unique within each type, those inside a composite's group too."""
+    for type_ in SEARCHES:
+        of_type = parameters(type_).values()
+        walks = {path for p in of_type for path in (*p.paths, *(one for part in p.components for one in part.paths))}
+        spelt = {(path.spelling, path.type): path.place for path in walks}
+        assert len(set(spelt.values())) == len(spelt)
+
+
 @pytest.mark.parametrize(
     ("value", "type_", "forms"),
     [
         ({"coding": [{"system": "s", "code": "c"}]}, "CodeableConcept", {"c", "s|c", "s|"}),
         ({"coding": [{"code": "c"}]}, "CodeableConcept", {"c", "|c"}),
         ({"system": "s", "value": "v"}, "Identifier", {"v", "s|v", "s|"}),
+        ({"value": "v", "type": {"coding": [{"code": "t"}]}}, "Identifier", {"v", "|v", ":of-type=|t|v"}),
         ({"system": "phone", "value": "139"}, "ContactPoint", {"139"}),
         (True, "boolean", {"true", "|true"}),
         ("free", "code", {"free", "|free"}),
