@@ -1,8 +1,41 @@
 """Bundles as clients write them, for the tests of batches and transactions."""
 
+import itertools
+import os
 from typing import Any
 
-from tests.support.record import Answer, RoomDoor
+from kernel.auth.principal import Role
+from tests.support.record import Answer, RoomDoor, account
+
+ACCOUNTS = [
+    account("system", Role.SYSTEM),
+    account("admin", Role.ADMIN),
+    account("tove", Role.PATIENT, fhir_user="Patient/tove"),
+    account("ulla", Role.PATIENT, fhir_user="Patient/ulla"),
+    account("doctor", Role.PRACTITIONER, fhir_user="Practitioner/d", clinics=("HealthcareService/none",)),
+]
+MRN = "https://hospital.example/mrn"
+_numbers = itertools.count(1)
+
+
+def fresh() -> str:
+    """A value nobody else uses."""
+    return f"{os.getpid()}-{next(_numbers)}"
+
+
+def patient(value: str | None = None) -> dict[str, Any]:
+    """A patient with an identifier."""
+    return {"resourceType": "Patient", "identifier": [{"system": MRN, "value": value or fresh()}]}
+
+
+def basic(subject: str, **more: Any) -> dict[str, Any]:
+    """A resource of a shared type about somebody."""
+    return {"resourceType": "Basic", "code": {"text": "note"}, "subject": {"reference": subject}, **more}
+
+
+def observation(subject: str) -> dict[str, Any]:
+    """A measured value."""
+    return {"resourceType": "Observation", "status": "final", "code": {"text": "x"}, "subject": {"reference": subject}}
 
 
 def transaction(*entries: dict[str, Any]) -> dict[str, Any]:

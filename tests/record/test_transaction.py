@@ -3,39 +3,38 @@
 import asyncio
 import base64
 import itertools
-import os
 from collections.abc import AsyncIterator
 from typing import Any
 
 import orjson
 import pytest
 
-from kernel.auth.principal import Role
 from kernel.settings import Settings
 from record.rest import fhir_routes
-from tests.record.bundles import ask, places, post, put, reference, statuses, transact, transaction, urn
+from tests.record.bundles import (
+    ACCOUNTS,
+    MRN,
+    ask,
+    basic,
+    fresh,
+    patient,
+    places,
+    post,
+    put,
+    reference,
+    statuses,
+    transact,
+    transaction,
+    urn,
+)
 from tests.support.postgres import database_of
-from tests.support.record import RoomDoor, account, door_of
+from tests.support.record import RoomDoor, door_of
 
-ACCOUNTS = [
-    account("system", Role.SYSTEM),
-    account("admin", Role.ADMIN),
-    account("tove", Role.PATIENT, fhir_user="Patient/tove"),
-    account("ulla", Role.PATIENT, fhir_user="Patient/ulla"),
-    account("doctor", Role.PRACTITIONER, fhir_user="Practitioner/d", clinics=("HealthcareService/none",)),
-]
 BYTES = """{"resourceType":"Basic","code":{"text":"URN"},"subject":{"reference":"URN","display":"URN"},
 "identifier":[{"system":"urn:ietf:rfc:3986","value":"URN"}],"text":{"status":"generated",
 "div":"<div xmlns=\\"http://www.w3.org/1999/xhtml\\"><a href=\\"URN\\">URN</a><img src='URN' alt='x'/></div>"},
 "extension":[{"url":"http://x.example/a","valueUri":"URN"},{"url":"http://x.example/b","valueUrl":"URN"},
 {"url":"http://x.example/c","valueCanonical":"URN"},{"url":"http://x.example/d","valueDecimal":1.500e3}]}"""
-MRN = "https://hospital.example/mrn"
-_numbers = itertools.count(1)
-
-
-def fresh() -> str:
-    """A value nobody else uses."""
-    return f"{os.getpid()}-{next(_numbers)}"
 
 
 @pytest.fixture
@@ -43,28 +42,6 @@ async def patients(record: Settings) -> AsyncIterator[RoomDoor]:
     """The patients room with plain writes."""
     async with door_of("patients", record, routers=fhir_routes("patients"), accounts=ACCOUNTS) as door:
         yield door
-
-
-@pytest.fixture
-async def appointments(record: Settings) -> AsyncIterator[RoomDoor]:
-    """The appointments room with plain writes."""
-    async with door_of("appointments", record, routers=fhir_routes("appointments"), accounts=ACCOUNTS) as door:
-        yield door
-
-
-def patient(value: str | None = None) -> dict[str, Any]:
-    """A patient with an identifier."""
-    return {"resourceType": "Patient", "identifier": [{"system": MRN, "value": value or fresh()}]}
-
-
-def basic(subject: str, **more: Any) -> dict[str, Any]:
-    """A resource of a shared type about somebody."""
-    return {"resourceType": "Basic", "code": {"text": "note"}, "subject": {"reference": subject}, **more}
-
-
-def observation(subject: str) -> dict[str, Any]:
-    """A measured value."""
-    return {"resourceType": "Observation", "status": "final", "code": {"text": "x"}, "subject": {"reference": subject}}
 
 
 async def read(door: RoomDoor, place: str, *, by: str = "system") -> Any:
@@ -191,17 +168,6 @@ async def test_conditional_references_find_the_one(patients: RoomDoor) -> None:
     assert made.json["entry"][1]["resource"]["subject"]["reference"] == reference(made, 2)
 
 
-async def test_conditional_references_that_fit_none_or_several_are_refused(patients: RoomDoor) -> None:
-    """The entry is named, and nothing is written."""
-    twice = fresh()
-    await transact(patients, post(patient(twice)), post(patient(twice)))
-    several = await transact(patients, post(patient()), post(basic(f"Patient?identifier={MRN}|{twice}")))
-    none = await transact(patients, post(basic(f"Patient?identifier={MRN}|{fresh()}")), post(patient()))
-    assert (several.status, places(several)) == (412, ["Bundle.entry[1]"])
-    assert (none.status, places(none)) == (412, ["Bundle.entry[0]"])
-    assert none.codes == ["target-unclear"]
-
-
 async def test_if_none_exist_makes_one_and_links_to_it(patients: RoomDoor) -> None:
     """A conditional create that finds its patient answers 200, and links point at the patient found."""
     value = fresh()
@@ -211,34 +177,6 @@ async def test_if_none_exist_makes_one_and_links_to_it(patients: RoomDoor) -> No
     assert (statuses(first), statuses(again)) == (["201", "201"], ["200", "201"])
     assert reference(again, 0) == reference(first, 0)
     assert again.json["entry"][1]["resource"]["subject"]["reference"] == reference(first, 0)
-
-
-async def test_one_resource_is_changed_by_one_entry(patients: RoomDoor) -> None:
-    """Two entries for one resource, by id, by criteria or by both, are refused and both named."""
-    value = fresh()
-    who = reference(await transact(patients, post(patient(value))), 0)
-    body, criteria = {**patient(value), "id": who.partition("/")[2]}, f"identifier={MRN}|{value}"
-    new = f"identifier={MRN}|{fresh()}"
-    pairs = [
-        (put(body), ask("DELETE", who)),
-        (put(body), put(patient(value), f"Patient?{criteria}")),
-        (post(patient(), ifNoneExist=new), post(patient(), ifNoneExist=new)),
-    ]
-    for pair in pairs:
-        refused = await transact(patients, *pair)
-        assert (refused.status, refused.codes) == (400, ["entries-collide"] * 2), refused.body
-        assert sorted(places(refused)) == ["Bundle.entry[0]", "Bundle.entry[1]"]
-
-
-async def test_creates_that_turn_out_to_be_one_are_refused(patients: RoomDoor) -> None:
-    """Of two conditional creates by different criteria, the second would be what the first made: both are named."""
-    value = fresh()
-    refused = await transact(
-        patients,
-        post({**patient(value), "active": True}, ifNoneExist=f"identifier={MRN}|{value}&active=true"),
-        post({**patient(value), "active": True}, ifNoneExist=f"identifier={MRN}|{value}"),
-    )
-    assert (refused.status, refused.codes) == (400, ["entries-collide"] * 2)
 
 
 async def test_conditional_updates_and_deletes(patients: RoomDoor) -> None:
@@ -276,95 +214,6 @@ async def test_prefer_minimal_leaves_resources_out(patients: RoomDoor) -> None:
     made = await transact(patients, post(patient()), prefer="return=minimal")
     assert statuses(made) == ["201"]
     assert "resource" not in made.json["entry"][0]
-
-
-async def test_a_patient_reaches_nobody_else(patients: RoomDoor) -> None:
-    """Reads, searches, criteria and conditional references in a patient's transaction see the own record alone."""
-    value = fresh()
-    made = await transact(
-        patients,
-        post(patient(value), urn(1)),
-        post(basic(urn(1), identifier=[{"system": MRN, "value": value}])),
-        post({**observation(urn(1))}),
-    )
-    note = reference(made, 1)
-    own = {
-        "resourceType": "QuestionnaireResponse",
-        "status": "completed",
-        "subject": {"reference": "Patient/tove"},
-    }
-    for entry in (ask("GET", note), ask("GET", f"{note}/_history/1"), ask("GET", reference(made, 0))):
-        refused = await transact(patients, entry, by="tove")
-        assert refused.status == 404, refused.body
-    found = await transact(patients, ask("GET", f"Basic?identifier={MRN}|{value}"), by="tove")
-    assert "entry" not in found.json["entry"][0]["resource"]
-    told = {**own, "source": {"reference": f"Patient?identifier={MRN}|{value}"}}
-    assert (await transact(patients, post(told), by="tove")).status == 412
-    theirs = {**own, "subject": {"reference": reference(made, 0)}}
-    assert (await transact(patients, post(theirs), by="tove")).status == 403
-    assert statuses(await transact(patients, post(own), ask("GET", "QuestionnaireResponse"), by="tove")) == [
-        "201",
-        "200",
-    ]
-
-
-async def test_roles_hold_inside_too(patients: RoomDoor) -> None:
-    """Whoever may not write a type alone may not in a transaction."""
-    for by in ("tove", "admin", "doctor"):
-        refused = await transact(patients, post(patient()), by=by)
-        assert (refused.status, places(refused)) == (403, ["Bundle.entry[0]"])
-
-
-async def test_each_entry_is_on_record(patients: RoomDoor, record: Settings) -> None:
-    """Every change and read of a transaction has an audit row of its own."""
-    request = fresh()
-    made = await transact(patients, post(patient(), urn(1)), post(basic(urn(1))), x_request_id=request)
-    who = reference(made, 0)
-    await transact(patients, ask("GET", who), ask("DELETE", reference(made, 1)), x_request_id=request)
-    async with database_of("patients", record, size=1) as database, database.reading() as tx:
-        rows = await tx.raw.fetch("select action, type, patient from record.audit where request = $1", request)
-    seen = sorted((row["action"], row["type"]) for row in rows)
-    assert seen == [("C", "Basic"), ("C", "Patient"), ("D", "Basic"), ("R", "Patient")]
-    assert {row["patient"] for row in rows} == {who.partition("/")[2]}
-
-
-async def test_unreadable_bundles_are_refused(patients: RoomDoor) -> None:
-    """Whatever is wrong with a Bundle or an entry, the answer says which and what to do."""
-    sound = post(patient())
-    wrong: list[tuple[dict[str, Any], str]] = [
-        ({"resourceType": "Patient"}, "bundle-unreadable"),
-        ({"resourceType": "Bundle", "type": "collection"}, "bundle-unreadable"),
-        ({**transaction(sound), "total": 1}, "bundle-unreadable"),
-        ({**transaction(sound), "entry": {}}, "bundle-unreadable"),
-        (transaction({"resource": patient()}), "entry-unreadable"),
-        (transaction(ask("TRACE", "Patient/1")), "entry-unreadable"),
-        (transaction(ask("GET", "")), "entry-unreadable"),
-        (transaction(ask("GET", "Patient/a b")), "entry-unreadable"),
-        (transaction(ask("PUT", "Patient/1")), "entry-unreadable"),
-        (transaction({**sound, "request": {"method": "DELETE", "url": "Patient/1"}}), "entry-unreadable"),
-        (transaction(post(patient(), urn(1)), post(patient(), urn(1))), "entry-unreadable"),
-        (transaction(ask("GET", "Nothing/1")), "entry-not-offered"),
-        (transaction(ask("GET", "Patient/1/$everything")), "entry-not-offered"),
-        (transaction(ask("DELETE", "Patient")), "criteria-missing"),
-        (transaction(post(patient(), ifNoneExist="")), "criteria-missing"),
-        (transaction(post(patient(), ifNoneExist="nonsense=1")), "parameter-unknown"),
-        (transaction(put({**patient(), "id": "1"}, "Patient/1/_history/1")), "entry-unreadable"),
-        ({**transaction(), "type": "batch"}, "entry-not-offered"),
-    ]
-    for body, code in wrong:
-        answer = await patients.ask("POST", "/fhir", by="system", body=body)
-        assert 400 <= answer.status < 500, answer.body
-        assert answer.codes[0] == code, (body, answer.body)
-    for raw in (b"", b"[]", b'{"resourceType":"Bundle"', b"[" * 100_000, b'{"resourceType":"\xff"}'):
-        answer = await patients.ask("POST", "/fhir", by="system", body=raw, content_type="application/fhir+json")
-        assert answer.status in {400, 415}
-
-
-async def test_too_many_entries_are_refused_at_once(patients: RoomDoor) -> None:
-    """Ten thousand entries are answered without one of them being read."""
-    many = transaction(*(ask("GET", "Nonsense nonsense") for _ in range(10_000)))
-    answer = await patients.ask("POST", "/fhir", by="system", body=many)
-    assert (answer.status, answer.codes, places(answer)) == (413, ["bundle-too-large"], ["Bundle.entry"])
 
 
 async def test_two_transactions_with_one_identifier_make_one_patient(patients: RoomDoor) -> None:
