@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from kernel.database import Transaction
 
+# rule: injected-clock because how long a transaction has been open only the clock that saw it begin can tell
 SETTLING = """
 create or replace function record.settling() returns interval language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp as $$

@@ -21,6 +21,8 @@ NAMES = frozenset({"_summary", "_elements"})
 WAYS = frozenset({"true", "text", "data", "count", "false"})
 ELEMENT = re.compile(r"[a-z][A-Za-z0-9]{0,63}")
 ALWAYS = frozenset({"resourceType", "id", "meta"})
+INWARD = b'"#'
+"""How a reference to a contained resource begins: such a resource comes along."""
 SUBSETTED = ("http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "SUBSETTED")
 
 _fields = msgspec.json.Decoder(Fields).decode
@@ -52,6 +54,8 @@ class View:
         else:
             kept = {name: value for name, value in fields.items() if name != "text"}
         kept["meta"] = _marked(fields.get("meta"))
+        if "contained" in fields and "contained" not in kept and any(INWARD in bytes(value) for value in kept.values()):
+            kept["contained"] = fields["contained"]
         return _join(kept)
 
 
@@ -76,9 +80,9 @@ def view_in(query: Sequence[tuple[str, str]], type_: str) -> tuple[View, tuple[t
     elements = tuple(part.strip() for part in value.split(","))
     if not all(ELEMENT.fullmatch(element) for element in elements):
         raise ValueUnreadable("_elements lists names of elements, such as identifier,name.")
-    known = {entry.get("choice", name) for name, entry in definitions.elements()[type_].items()}
+    known = {entry.get("choice", name) for name, entry in definitions.elements().get(type_, {}).items()}
     for element in elements:
-        if element not in known and type_ != ANY:
+        if type_ != ANY and element not in known:
             raise ParameterUnknown(f"{type_} has no element '{element}'.")
     return View(elements=elements), rest
 
@@ -101,7 +105,7 @@ def _only(fields: Fields, type_: str, wanted: frozenset[str]) -> Fields:
     for name, value in fields.items():
         entry = elements.get(name.removeprefix("_"), {})
         named = entry.get("choice", name.removeprefix("_"))
-        if named in wanted or named in ALWAYS | {"implicitRules", "modifierExtension"} or entry.get("min"):
+        if named in wanted or named in ALWAYS | {"implicitRules", "modifierExtension"} or entry.get("least"):
             kept[name] = value
     return kept
 
@@ -112,7 +116,7 @@ def _summarised(fields: Fields, type_: str) -> Fields:
     kept = {}
     for name, value in fields.items():
         entry = elements.get(name.removeprefix("_"), {})
-        if name in ALWAYS or entry.get("summary") or entry.get("min"):
+        if name in ALWAYS or entry.get("summary") or entry.get("least"):
             kept[name] = value if name == "meta" else _inner(value, entry.get("type", ""))
     return kept
 
@@ -137,7 +141,7 @@ def _cuttable() -> frozenset[str]:
     partial = {
         type_
         for type_, own in elements.items()
-        if "resourceType" not in own and any(not one.get("summary") and not one.get("min") for one in own.values())
+        if "resourceType" not in own and any(not one.get("summary") and not one.get("least") for one in own.values())
     }
     return frozenset(partial)
 
