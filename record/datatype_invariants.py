@@ -13,7 +13,7 @@ def _ref_1(node: Node, whole: Whole) -> bool:
     return (
         not isinstance(reference, str)
         or not reference.startswith("#")
-        or (reference == "#" or reference[1:] in whole.contained_ids)
+        or (reference == "#" or reference[1:] in whole.contained)
     )
 
 

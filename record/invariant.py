@@ -17,8 +17,15 @@ class Whole:
         self.root = root
 
     @cached_property
-    def contained_ids(self) -> frozenset[str]:
-        return frozenset(str(inner.get("id")) for inner in self.root.get("contained", ()))
+    def contained(self) -> Mapping[str, str]:
+        """Id of each contained resource -> its type."""
+        return {str(inner.get("id")): str(inner.get("resourceType")) for inner in self.root.get("contained", ())}
+
+    def type_behind(self, reference: Any) -> str | None:
+        """The type a `#` reference points at; None for every other."""
+        if not isinstance(reference, str) or reference[:1] != "#":
+            return None
+        return self.contained.get(reference[1:]) if len(reference) > 1 else self.root["resourceType"]
 
     @cached_property
     def named(self) -> frozenset[str]:

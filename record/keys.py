@@ -111,7 +111,7 @@ def reference_form(value: Any) -> str | None:
 def reference_type(value: Any) -> str | None:
     """The type a reference points at, as far as it says."""
     form = reference_form(value)
-    if form and (local := RELATIVE.fullmatch("/".join(form.split("/")[-2:]))):
+    if form and (local := RELATIVE.fullmatch("/".join(form.partition("/_history/")[0].split("/")[-2:]))):
         return local[1]
     return value.get("type") if isinstance(value, dict) else None
 

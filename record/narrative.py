@@ -3,7 +3,8 @@
 https://hl7.org/fhir/R4/narrative.html (txt-1, txt-2)
 """
 
-from html.parser import HTMLParser
+from html.entities import entitydefs
+from xml.parsers import expat
 
 ELEMENT_NAMES = (
     "a abbr acronym address b bdo big blockquote br caption center cite code col colgroup dd del dfn div dl dt em font "
@@ -18,54 +19,64 @@ ATTRIBUTE_NAMES = (
 )
 ELEMENTS = frozenset(ELEMENT_NAMES.split())
 ATTRIBUTES = frozenset(ATTRIBUTE_NAMES.split())
-EMPTY = frozenset({"br", "col", "hr", "img"})
 LINKS = ("http:", "https:", "mailto:", "tel:", "data:image/", "#", "/", "urn:")
 XHTML = "http://www.w3.org/1999/xhtml"
 
 
-class _Reader(HTMLParser):
-    """Reads the text once and remembers whether anything was out of order."""
+class _NotPlain(Exception):
+    """The text does more than format, or is not well-formed."""
+
+
+class _Reader:
+    """Reads the text once, as strictly as XML is read, and stops where something is out of order."""
 
     def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.sound = True
-        self.says_something = False
-        self._open: list[str] = []
+        self._depth = 0
+        self._says_something = False
+        self._parser = expat.ParserCreate()
+        self._parser.StartElementHandler = self._start
+        self._parser.EndElementHandler = self._end
+        self._parser.CharacterDataHandler = self._text
+        self._parser.CommentHandler = self._comment
+        self._parser.SkippedEntityHandler = self._entity
+        self._parser.StartDoctypeDeclHandler = self._refuse
+        self._parser.ProcessingInstructionHandler = self._refuse
+        self._parser.StartCdataSectionHandler = self._refuse
+        self._parser.XmlDeclHandler = self._refuse
+        # With a DTD it might have, the entities HTML names are skipped instead of being errors; nothing is fetched.
+        self._parser.UseForeignDTD(True)
+        self._parser.ExternalEntityRefHandler = lambda *_: 1
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if not self._open:
-            self.sound &= tag == "div" and dict(attrs).get("xmlns") == XHTML and not self.says_something
-        self.sound &= tag in ELEMENTS and all(_allowed(name, value or "") for name, value in attrs)
-        self.says_something |= tag == "img"
-        if tag not in EMPTY:
-            self._open.append(tag)
+    def read(self, div: str) -> bool:
+        self._parser.Parse(div, True)
+        return self._says_something
 
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.handle_starttag(tag, attrs)
-        if tag not in EMPTY:
-            self.handle_endtag(tag)
+    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+        if self._depth == 0 and (tag != "div" or attributes.get("xmlns") != XHTML):
+            raise _NotPlain
+        if tag not in ELEMENTS or not all(_allowed(name, value) for name, value in attributes.items()):
+            raise _NotPlain
+        self._depth += 1
+        self._says_something |= tag == "img"
 
-    def handle_endtag(self, tag: str) -> None:
-        if tag in EMPTY:
-            return
-        self.sound &= bool(self._open) and self._open.pop() == tag
+    def _end(self, tag: str) -> None:
+        self._depth -= 1
 
-    def handle_data(self, data: str) -> None:
-        if data.strip():
-            self.sound &= bool(self._open)
-            self.says_something = True
+    def _text(self, text: str) -> None:
+        self._says_something = self._says_something or not text.isspace()
 
-    def handle_decl(self, decl: str) -> None:
-        self.sound = False
+    def _comment(self, text: str) -> None:
+        # A browser ends such a comment at once, and would run what follows.
+        if text.startswith((">", "->")):
+            raise _NotPlain
 
-    def handle_pi(self, data: str) -> None:
-        self.sound = False
+    def _entity(self, name: str, parameter: bool) -> None:
+        if parameter or name not in entitydefs:
+            raise _NotPlain
+        self._says_something = True
 
-    def unknown_decl(self, data: str) -> None:
-        self.sound = False
-
-    def finished(self) -> bool:
-        return self.sound and self.says_something and not self._open
+    def _refuse(self, *_: object) -> None:
+        raise _NotPlain
 
 
 def _allowed(name: str, value: str) -> bool:
@@ -80,7 +91,7 @@ def _allowed(name: str, value: str) -> bool:
 
 def is_plain(div: str) -> bool:
     """Whether a `div` is well-formed, says something, and formats only."""
-    reader = _Reader()
-    reader.feed(div)
-    reader.close()
-    return reader.finished()
+    try:
+        return _Reader().read(div)
+    except (_NotPlain, expat.ExpatError, ValueError):
+        return False

@@ -5,47 +5,70 @@ https://hl7.org/fhir/R4/json.html
 
 import json
 import re
+from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import orjson
 
+from record import definitions
 from record.failures import NotJson, ResourceInvalid
 
 DEEPEST = 32
 MOST_NODES = 50_000
+MOST_VALUES = 200_000
+MOST_DIGITS = 64
+LARGEST_EXPONENT = 308
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 NAME_THEN_COLON = re.compile(rb'"\s*:')
+PERHAPS_HUGE = re.compile(rb"[0-9.]{65}|[0-9][eE][+-]?[0-9]{3}")
+"""Where a number may be huge: inside a text this is harmless, so the numbers themselves are asked then."""
+MARK = b"\xef\xbb\xbf"
+
+
+class _Wrong(Exception):
+    """What is wrong with one value, wherever it stands."""
 
 
 def parsed(body: bytes) -> dict[str, Any]:
     """The body's one JSON object. Raises NotJson, ResourceInvalid."""
+    if body.startswith(MARK):
+        raise NotJson("Send UTF-8 without a byte order mark.")
     try:
         content = orjson.loads(body)
     except orjson.JSONDecodeError as wrong:
-        raise NotJson(f"Line {wrong.lineno}, column {wrong.colno}.") from None
+        raise NotJson(f"This is not JSON in UTF-8: look at line {wrong.lineno}, column {wrong.colno}.") from None
     if not isinstance(content, dict):
         raise NotJson("The body must be one JSON object.")
-    names = _walk(content)
+    try:
+        names = _walk(content)
+    except _Wrong as wrong:
+        raise ResourceInvalid(str(wrong), expression=_where(content)) from None
     # Every name in the text is followed by a colon, so equal counts prove that no name came twice.
     if len(NAME_THEN_COLON.findall(body)) != names:
-        json.loads(body, object_pairs_hook=_once)
+        json.loads(body, object_pairs_hook=_once, parse_int=_number, parse_float=_number)
+    elif PERHAPS_HUGE.search(body):
+        json.loads(body, parse_int=_number, parse_float=_number)
     return content
 
 
 def _walk(content: dict[str, Any]) -> int:
-    """The number of names in the tree. Raises ResourceInvalid."""
-    names = seen = 0
+    """The number of names in the tree. Raises _Wrong, ResourceInvalid."""
+    names = nodes = values = 0
     level: list[Any] = [content]
     for _ in range(DEEPEST):
         below: list[Any] = []
         for node in level:
+            values += len(node)
+            if values > MOST_VALUES:
+                raise ResourceInvalid("The resource has too many elements.")
             if isinstance(node, dict):
                 names += len(node)
                 below += _members(node)
             else:
                 below += _items(node)
-        seen += len(below)
-        if seen > MOST_NODES:
+        nodes += len(below)
+        if nodes > MOST_NODES:
             raise ResourceInvalid("The resource has too many elements.")
         level = below
         if not level:
@@ -56,17 +79,17 @@ def _walk(content: dict[str, Any]) -> int:
 def _members(node: dict[str, Any]) -> list[Any]:
     """The values that can hold more; empty ones are refused."""
     if not node:
-        raise ResourceInvalid("An object may not be empty. Leave the element out.")
+        raise _Wrong("An object may not be empty. Leave the element out.")
     for value in node.values():
         if value is None:
-            raise ResourceInvalid("null stands only inside the array of a primitive. Leave the element out.")
+            raise _Wrong("null stands only inside the array of a primitive. Leave the element out.")
         _text(value)
     return [value for value in node.values() if isinstance(value, dict | list)]
 
 
 def _items(node: list[Any]) -> list[Any]:
     if not node or all(item is None for item in node):
-        raise ResourceInvalid("An array may not be empty. Leave the element out.")
+        raise _Wrong("An array may not be empty. Leave the element out.")
     for item in node:
         _text(item)
     return [item for item in node if isinstance(item, dict | list)]
@@ -75,9 +98,51 @@ def _items(node: list[Any]) -> list[Any]:
 def _text(value: Any) -> None:
     if isinstance(value, str):
         if not value or value.isspace():
-            raise ResourceInvalid("A text may not be empty. Leave the element out.")
+            raise _Wrong("A text may not be empty. Leave the element out.")
         if CONTROL.search(value):
-            raise ResourceInvalid("A text may hold no control characters but tab and line ends.")
+            raise _Wrong("A text may hold no control characters but tab and line ends.")
+
+
+def _where(content: dict[str, Any]) -> str | None:
+    """The place of the first wrong value, as far as its names are those of elements."""
+    root = content.get("resourceType")
+    if not isinstance(root, str) or root not in definitions.elements():
+        return None
+    level: list[tuple[Any, str]] = [(content, root)]
+    while level:
+        below: list[tuple[Any, str]] = []
+        for node, place in level:
+            for value, at in _below(node, place):
+                if _is_wrong(value, node):
+                    return at
+                if isinstance(value, dict | list):
+                    below.append((value, at))
+        level = below
+    return None
+
+
+def _below(node: Any, place: str) -> Iterator[tuple[Any, str]]:
+    if isinstance(node, list):
+        yield from ((value, f"{place}[{i}]") for i, value in enumerate(node))
+        return
+    for name, value in node.items():
+        known = name.removeprefix("_") in _element_names()
+        yield value, f"{place}.{name.removeprefix('_')}" if known else place
+
+
+def _is_wrong(value: Any, holder: Any) -> bool:
+    if isinstance(value, dict | list):
+        return not value or (isinstance(value, list) and all(item is None for item in value))
+    try:
+        _text(value)
+    except _Wrong:
+        return True
+    return value is None and isinstance(holder, dict)
+
+
+@cache
+def _element_names() -> frozenset[str]:
+    return frozenset(name for table in definitions.elements().values() for name in table)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -85,3 +150,10 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) != len(pairs):
         raise ResourceInvalid("An object names one element twice.")
     return members
+
+
+def _number(text: str) -> int:
+    digits, _, exponent = text.casefold().partition("e")
+    if len(digits) > MOST_DIGITS or abs(int(exponent[:9] or 0)) > LARGEST_EXPONENT:
+        raise ResourceInvalid(f"A number has {MOST_DIGITS} digits at most, and an exponent up to {LARGEST_EXPONENT}.")
+    return 0

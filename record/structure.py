@@ -3,110 +3,146 @@
 One walk over the resource beside HL7's element table. https://hl7.org/fhir/R4/conformance-rules.html
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from itertools import islice
+import binascii
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from kernel.failures import Failure
 from record import dates, definitions
-from record.definitions import Element
 from record.failures import CodeInvalid, InvariantBroken, ResourceInvalid
-from record.invariant import Invariant, Whole
+from record.invariant import Invariant, Node, Whole
 from record.invariants import invariants_below, invariants_of
 from record.keys import reference_type
+from record.shape import DATES, INTEGERS, Part, Shape, shape_of
 
-INTEGERS = {"integer": -(2**31), "unsignedInt": 0, "positiveInt": 1}
-DATES = frozenset({"date", "dateTime", "instant"})
 SHOWN_CODES = 30
 MOST_FOUND = 100
+EXTENDED = Part("Extension", False, frozenset(), {}, False)
 
 Contained = Callable[[dict[str, Any], str], Iterator[Failure]]
 
 
+class Enough(Exception):
+    """So much is broken that looking further helps nobody."""
+
+
 def broken(resource: dict[str, Any], *, contained: Contained) -> list[Failure]:
     """Everything broken in a resource that fits the schema. `contained` checks an inner resource's own schema."""
-    walk = _Walk(resource, contained).node(resource, resource["resourceType"], resource["resourceType"])
-    return list(islice(walk, MOST_FOUND))
+    walk = _Walk(resource, contained)
+    with suppress(Enough):
+        walk.node(resource, resource["resourceType"], resource["resourceType"])
+    return walk.found
 
 
 class _Walk:
     """One walk; it knows the outermost resource, to which `#` references belong."""
 
     def __init__(self, root: dict[str, Any], contained: Contained) -> None:
+        self.found: list[Failure] = []
+        self._misshapen = 0
         self._whole = Whole(root)
         self._contained = contained
 
-    def node(self, node: dict[str, Any], kind: str, place: str) -> Iterator[Failure]:
+    def node(self, node: dict[str, Any], kind: str, place: str) -> None:
         """A complex element or a resource of this kind: its parts first, since invariants trust their shape."""
-        table = definitions.elements().get(kind, {})
-        below = [*_cardinality(node, table, place), *self._members(node, table, place)]
-        yield from below
-        if any(not isinstance(fault, InvariantBroken) for fault in below):
-            return
+        before, shape = self._misshapen, shape_of(kind)
+        if shape.needed:
+            self._say(_missing(node, shape, place))
+        if shape.choices:
+            self._say(_chosen(node, shape, place))
+        for name, value in node.items():
+            if name[0] == "_":
+                self._beside(node, name[1:], value, place)
+                continue
+            if type(value) is list and None in value:
+                self._say(_steps(value, node.get(f"_{name}", ()), f"{place}.{name}"))
+            part = shape.parts.get(name)
+            if part is not None and not part.plain:
+                self._part(value, part, f"{place}.{name}")
+        if self._misshapen == before:
+            self._judge(node, kind, place)
+
+    def _judge(self, node: dict[str, Any], kind: str, place: str) -> None:
         if len(node) == 1 and "id" in node:
-            yield _hollow(place)
+            self._say([_hollow(place)])
         for invariant in invariants_of(kind):
             if not invariant.holds(node, self._whole):
-                yield _breach(invariant, place)
+                self._say([_breach(invariant, place)])
         for name, invariant in invariants_below(kind).items():
             for part, at in _parts(node.get(name, ()), f"{place}.{name}"):
                 if not invariant.holds(part, self._whole):
-                    yield _breach(invariant, at)
+                    self._say([_breach(invariant, at)])
 
-    def _members(self, node: dict[str, Any], table: Mapping[str, Element], place: str) -> Iterator[Failure]:
-        for name, value in node.items():
-            if name.startswith("_") and name[1:] not in node and isinstance(value, dict) and set(value) == {"id"}:
-                yield _hollow(f"{place}.{name[1:]}")
-            yield from self._member(name, value, table, place)
+    def _beside(self, node: dict[str, Any], name: str, beside: Any, place: str) -> None:
+        """What stands beside a primitive, or beside each of several: an id and extensions."""
+        values = node.get(name)
+        for i, (item, at) in enumerate(_parts(beside, f"{place}.{name}")):
+            if item is None:
+                continue
+            value = values[i] if isinstance(values, list) and i < len(values) else values
+            if "extension" not in item and (value is None or isinstance(value, list)):
+                self._say([_hollow(at)])
+            for extension, where in _parts(item.get("extension", ()), f"{at}.extension"):
+                self._value(extension, EXTENDED, where)
 
-    def _member(self, name: str, value: Any, table: Mapping[str, Element], place: str) -> Iterator[Failure]:
-        beside = name.startswith("_")
-        element = table.get(name.removeprefix("_"))
-        if element is None:
-            return
-        kind = "Element" if beside else element["type"]
-        if not isinstance(value, list):
-            yield from self._value(value, kind, element, f"{place}.{name}")
+    def _part(self, value: Any, part: Part, place: str) -> None:
+        if type(value) is not list:
+            self._value(value, part, place)
             return
         for i, item in enumerate(value):
             if item is not None:
-                yield from self._value(item, kind, element, f"{place}.{name}[{i}]")
+                self._value(item, part, f"{place}[{i}]")
 
-    def _value(self, value: Any, kind: str, element: Element, place: str) -> Iterator[Failure]:
-        if kind == "Resource":
-            yield from self._inner(value, place)
-        elif kind == "Element":
-            yield from self._member("extension", value.get("extension", []), EXTENDED, place)
-        elif isinstance(value, dict):
-            yield from _bound(value, kind, element, place)
-            yield from self.node(value, kind, place)
+    def _value(self, value: Any, part: Part, place: str) -> None:
+        if part.kind == "Resource":
+            self._inner(value, place)
+        elif type(value) is dict:
+            if part.targets or part.codes or part.simple:
+                self._say(_bound(value, part, self._whole, place))
+            self.node(value, part.kind, place)
         else:
-            yield from _primitive(value, kind, element, place)
+            self._say(_primitive(value, part, self._whole, place))
 
-    def _inner(self, resource: dict[str, Any], place: str) -> Iterator[Failure]:
-        faults = list(self._contained(resource, place))
-        yield from faults or self.node(resource, resource["resourceType"], place)
+    def _inner(self, resource: dict[str, Any], place: str) -> None:
+        before = self._misshapen
+        self._say(self._contained(resource, place))
+        if self._misshapen == before:
+            self.node(resource, resource["resourceType"], place)
+
+    def _say(self, faults: Iterable[Failure]) -> None:
+        for fault in faults:
+            self.found.append(fault)
+            self._misshapen += not isinstance(fault, InvariantBroken)
+            if len(self.found) >= MOST_FOUND:
+                raise Enough
 
 
-EXTENDED: Mapping[str, Element] = {"extension": {"type": "Extension", "many": True}}
-
-
-def _cardinality(node: dict[str, Any], table: Mapping[str, Element], place: str) -> Iterator[Failure]:
-    """Required elements are there, and of a choice one at most."""
-    choices: dict[str, list[str]] = {}
-    for name, element in table.items():
-        there = name in node or f"_{name}" in node
-        if choice := element.get("choice"):
-            taken = choices.setdefault(choice, [])
-            if there:
-                taken.append(name)
-            if len(taken) > 1 and there:
-                yield ResourceInvalid(f"Only one kind of '{choice}' may be given.", expression=f"{place}.{name}")
-        elif element.get("least") and not there:
+def _missing(node: Node, shape: Shape, place: str) -> Iterator[Failure]:
+    for name in shape.needed:
+        if name not in node and f"_{name}" not in node:
             yield ResourceInvalid(f"'{name}' is missing.", expression=place)
-    for choice, taken in choices.items():
-        if not taken and any(e.get("choice") == choice and e.get("least") for e in table.values()):
-            yield ResourceInvalid(f"'{choice}' is missing.", expression=place)
+
+
+def _chosen(node: Node, shape: Shape, place: str) -> Iterator[Failure]:
+    """Of a choice one kind at most, and one at least where HL7 says so."""
+    taken: dict[str, set[str]] = {}
+    for spelt in node:
+        name = spelt.removeprefix("_")
+        if choice := shape.choices.get(name):
+            taken.setdefault(choice, set()).add(name)
+    for choice, names in taken.items():
+        for name in sorted(names, key=list(shape.choices).index)[1:] if len(names) > 1 else ():
+            yield ResourceInvalid(f"Only one kind of '{choice}' may be given.", expression=f"{place}.{name}")
+    for choice in shape.needed_choices - taken.keys():
+        yield ResourceInvalid(f"'{choice}' is missing.", expression=place)
+
+
+def _steps(values: list[Any], beside: Any, place: str) -> Iterator[Failure]:
+    """Where an array holds null, the array beside it says why."""
+    for i, value in enumerate(values):
+        if value is None and (i >= len(beside) or beside[i] is None):
+            yield ResourceInvalid("null stands only where an extension says why.", expression=f"{place}[{i}]")
 
 
 def _parts(value: Any, place: str) -> Iterator[tuple[Any, str]]:
@@ -125,33 +161,50 @@ def _hollow(place: str) -> Failure:
     return InvariantBroken("ele-1: an element must have a value or children.", expression=place)
 
 
-def _bound(value: dict[str, Any], kind: str, element: Element, place: str) -> Iterator[Failure]:
-    """Codes of a required binding, and what a reference may point at."""
-    if targets := element.get("targets"):
-        type_ = reference_type(value)
-        if type_ in definitions.elements() and type_ not in targets:
-            yield ResourceInvalid(f"This must point at {', '.join(targets)}.", expression=place)
-    if element.get("simple") and kind == "Quantity" and "comparator" in value:
+def _bound(value: dict[str, Any], part: Part, whole: Whole, place: str) -> Iterator[Failure]:
+    """Codes of a required binding, what a reference may point at, and a quantity that may not be a mere bound."""
+    if part.targets:
+        yield from _pointing(whole.type_behind(value.get("reference")) or reference_type(value), part, place)
+    if part.simple and part.kind == "Quantity" and "comparator" in value:
         yield InvariantBroken("sqty-1: this quantity takes no comparator.", expression=place)
-    if (codes := element.get("codes")) and "extension" not in value:
-        codings = value.get("coding", []) if kind == "CodeableConcept" else [value]
-        if not any(coding.get("code") in codes.get(coding.get("system", ""), ()) for coding in codings):
-            yield _code_invalid(codes, place)
+    if part.codes and "extension" not in value:
+        codings = value.get("coding", ()) if part.kind == "CodeableConcept" else (value,)
+        if not any(coding.get("code") in part.codes.get(coding.get("system", ""), ()) for coding in codings):
+            yield _code_invalid(part, place)
 
 
-def _primitive(value: Any, kind: str, element: Element, place: str) -> Iterator[Failure]:
-    if kind in INTEGERS:
-        if not isinstance(value, int) or not INTEGERS[kind] <= value < 2**31:
-            yield ResourceInvalid(f"This is no well-formed {kind}.", expression=place)
-    elif kind in DATES:
+def _pointing(type_: str | None, part: Part, place: str) -> Iterator[Failure]:
+    if type_ is not None and type_ not in part.targets and type_ in definitions.elements():
+        yield ResourceInvalid(f"This must point at {', '.join(sorted(part.targets))}.", expression=place)
+
+
+def _primitive(value: Any, part: Part, whole: Whole, place: str) -> Iterator[Failure]:
+    if part.kind in INTEGERS:
+        if not isinstance(value, int) or not INTEGERS[part.kind] <= value < 2**31:
+            yield ResourceInvalid(f"This is no well-formed {part.kind}.", expression=place)
+    elif part.kind in DATES:
         try:
             dates.read(value)
         except ValueError:
             yield ResourceInvalid("There is no such day or time.", expression=place)
-    elif (codes := element.get("codes")) and not any(value in allowed for allowed in codes.values()):
-        yield _code_invalid(codes, place)
+    elif part.kind == "canonical":
+        yield from _pointing(whole.type_behind(value) or reference_type(value.partition("|")[0]), part, place)
+    elif part.kind == "base64Binary":
+        if not _is_base64(value):
+            yield ResourceInvalid("This is no well-formed base64Binary.", expression=place)
+    elif part.codes and not any(value in allowed for allowed in part.codes.values()):
+        yield _code_invalid(part, place)
 
 
-def _code_invalid(codes: Mapping[str, list[str]], place: str) -> Failure:
-    allowed = [code for listed in codes.values() for code in listed][:SHOWN_CODES]
+def _is_base64(value: str) -> bool:
+    letters = "".join(value.split())
+    try:
+        binascii.a2b_base64(letters, strict_mode=True)
+    except ValueError:
+        return False
+    return len(letters) % 4 == 0
+
+
+def _code_invalid(part: Part, place: str) -> Failure:
+    allowed = [code for listed in part.codes.values() for code in listed][:SHOWN_CODES]
     return CodeInvalid(f"Allowed: {', '.join(allowed)}.", expression=place)

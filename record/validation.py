@@ -30,7 +30,7 @@ def check(body: bytes, *, type: str) -> dict[str, Any]:
     """
     resource = parsed(body)
     if resource.get("resourceType") != type:
-        raise IdMismatch(f"The body must be a {type}.", expression="resourceType")
+        raise IdMismatch(f"The body must be a {type}.", expression=type)
     faults = faults_of(resource, brief=len(body) > LARGE)
     if faults:
         raise _together(faults)
@@ -102,11 +102,12 @@ def _failures(error: Any, root: str) -> Iterator[Failure]:
         case "required":
             yield ResourceInvalid(f"'{error.kind.property}' is missing.", expression=place)
         case "enum":
-            options = [str(option) for option in error.kind.options[:MOST_OPTIONS]]
+            options = [str(option) for option in error.kind.options[:MOST_OPTIONS] if option is not None]
             yield CodeInvalid(f"Allowed: {', '.join(options)}.", expression=place)
         case "pattern":
-            yield ResourceInvalid(f"This is no well-formed {error.schema_path[-2]}.", expression=place)
+            kind = str(error.schema_path[-2]).removesuffix("OrNull")
+            yield ResourceInvalid(f"This is no well-formed {kind}.", expression=place)
         case "type":
-            yield ResourceInvalid(f"This must be of JSON type {', '.join(error.kind.types)}.", expression=place)
+            yield ResourceInvalid(f"This must be of JSON type {error.kind.types[0]}.", expression=place)
         case kind:
             yield ResourceInvalid(f"This does not fit ({kind}).", expression=place)

@@ -48,9 +48,34 @@ def _schema(folder: Path) -> Any:
     for body in definitions.values():
         if "properties" in body:
             body["type"] = "object"
+    for body in list(definitions.values()):
+        _amend(body.get("properties", {}), definitions)
     definitions["ResourceList"] = {"type": "object", "required": ["resourceType"]}
     definitions["integer64"] = {}
     return definitions
+
+
+def _amend(properties: dict[str, Entry], definitions: dict[str, Any]) -> None:
+    """What HL7's schema forgets: what stands beside a canonical, and the nulls of arrays that keep step."""
+    for name, element in list(properties.items()):
+        if (element.get("items") or element).get("$ref") == "#/definitions/canonical":
+            beside = {"$ref": "#/definitions/Element"}
+            properties.setdefault(f"_{name}", {"type": "array", "items": beside} if "items" in element else beside)
+    for element in properties.values():
+        if "items" in element:
+            element["items"] = _or_nothing(element["items"], definitions)
+
+
+def _or_nothing(items: Entry, definitions: dict[str, Any]) -> Entry:
+    """A primitive, or what stands beside one, may be null in an array, so that the two arrays keep step."""
+    name = items.get("$ref", "").rpartition("/")[2]
+    if "enum" in items:
+        return {**items, "enum": [*items["enum"], None]}
+    if name == "Element" or definitions.get(name, {}).get("type", "object") != "object":
+        kind = definitions[name]["type"]
+        definitions[f"{name}OrNull"] = {**definitions[name], "type": [kind, "null"]}
+        return {"$ref": f"#/definitions/{name}OrNull"}
+    return {**items, "type": [items["type"], "null"]} if "type" in items else items
 
 
 def _bare(node: Any) -> Any:
@@ -115,7 +140,7 @@ def _types(element: Entry, name: str) -> Iterator[tuple[str, str, list[str]]]:
         backbone = code in {"BackboneElement", "Element"}
         targets = sorted({url.rpartition("/")[2] for url in choice.get("targetProfile", ())} - {"Resource"})
         spelt = name.replace("[x]", code[0].upper() + code[1:])
-        yield spelt, element["path"] if backbone else code, targets if code == "Reference" else []
+        yield spelt, element["path"] if backbone else code, targets if code in {"Reference", "canonical"} else []
 
 
 class _ValueSets:

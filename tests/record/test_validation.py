@@ -50,11 +50,11 @@ def test_the_official_examples_are_accepted() -> None:
         ({"valueString": "a", "valueBoolean": True}, [("resource-invalid", "Observation.valueBoolean")]),
         ({"subject": {"reference": "Slot/1"}}, [("resource-invalid", "Observation.subject")]),
         ({"subject": {"reference": "#gone"}}, [("invariant-broken", "Observation.subject")]),
-        ({"valueString": ""}, [("resource-invalid", None)]),
-        ({"valueString": "a\x00b"}, [("resource-invalid", None)]),
-        ({"note": []}, [("resource-invalid", None)]),
-        ({"subject": {}}, [("resource-invalid", None)]),
-        ({"subject": None}, [("resource-invalid", None)]),
+        ({"valueString": ""}, [("resource-invalid", "Observation.valueString")]),
+        ({"valueString": "a\x00b"}, [("resource-invalid", "Observation.valueString")]),
+        ({"note": []}, [("resource-invalid", "Observation.note")]),
+        ({"subject": {}}, [("resource-invalid", "Observation.subject")]),
+        ({"subject": None}, [("resource-invalid", "Observation.subject")]),
         ({"subject": {"id": "only"}}, [("invariant-broken", "Observation.subject")]),
         (
             {"contained": [{"resourceType": "Nothing", "id": "a"}], "subject": {"reference": "#a"}},
@@ -121,6 +121,10 @@ def test_a_required_binding_of_a_concept_is_kept() -> None:
         b"[" * 100_000,
         b'{"a":' * 100_000,
         b'{"resourceType":"Observation","valueInteger":1e999}',
+        b'{"resourceType":"Observation","valueInteger":' + b"1" * 400 + b"}",
+        b"\xef\xbb\xbf{}",
+        '{"resourceType":"Observation"}'.encode("utf-16"),
+        b'{"resourceType":"Observation","valueString":"\xed\xa0\x80"}',
     ],
 )
 def test_what_is_no_json_object_is_refused(body: bytes) -> None:
@@ -135,6 +139,25 @@ def test_an_element_named_twice_is_refused() -> None:
     with pytest.raises(ResourceInvalid, match="twice"):
         check(twice, type="Observation")
     assert faults({**SOUND, "valueString": 'he said "x": "y"'}) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "sound"),
+    [
+        ("1.00065022141624642e-245", True),
+        ("-0." + "1" * 62, True),
+        ("1E+308", True),
+        ("0." + "1" * 400, False),
+        ("1e-999999", False),
+        ("1e-309", False),
+        ("1" * 65 + ".5", False),
+    ],
+)
+def test_a_number_has_an_end(number: str, sound: bool) -> None:
+    """A decimal is kept digit by digit up to a length no measurement reaches; texts of digits are no numbers."""
+    body = b'{"resourceType":"Observation","status":"final","code":{"text":"x"},"valueQuantity":{"value":%s}}'
+    assert faults(body % number.encode()) == ([] if sound else [("resource-invalid", None)])
+    assert faults({**SOUND, "valueString": number}) == []
 
 
 def test_nesting_has_an_end() -> None:
@@ -160,6 +183,15 @@ def test_nesting_has_an_end() -> None:
         ("<iframe>x</iframe>", False),
         ("<p>x", False),
         ("</div><div>x", False),
+        ("a &lt; b &amp;&nbsp;c", True),
+        ("a < b", False),
+        ("a & b", False),
+        ("&nothing;", False),
+        ("<!-- said once -->x", True),
+        ('<!--><img src="x" onerror="y"/>-->', False),
+        ("<![CDATA[x]]>", False),
+        ("<?php x?>x", False),
+        ("<B>x</B>", False),
         ("<!DOCTYPE x>x", False),
     ],
 )
@@ -227,6 +259,11 @@ def test_mutilated_examples_never_break_the_check(which: int, chance: random.Ran
         {"bodySite": {"coding": [{"code": "a" * 100 + " " * i + "!"} for i in range(1000)]}},
         {f"x{i}": 1 for i in range(100_000)},
         {"text": {"status": "generated", "div": DIV.format("<b>" * 100_000)}},
+        {"text": {"status": "generated", "div": DIV.format("<" * 1_000_000)}},
+        {"text": {"status": "generated", "div": DIV.format("<a " + "x='y' " * 100_000 + ">")}},
+        {"note": [{"text": "x"}] * 300_000},
+        {"category": [1] * 1_000_000},
+        {"valueString": " " * 1_000_000},
         {"contained": [{"resourceType": "Patient", "id": f"a{i}"} for i in range(20_000)]},
     ],
 )
