@@ -4,6 +4,7 @@ Each resource is put under its own id, only if nothing is there. So whatever die
 nothing is entered twice. What is there already must be the same resource: else another one has its id.
 """
 
+import asyncio
 import re
 from collections import defaultdict
 from collections.abc import Sequence
@@ -106,8 +107,8 @@ class Entering:
         for one in rest:
             if one.id:
                 wanted[one.item.type].append(one.id)
-        found = [standing for type_, ids in wanted.items() for standing in await self.gateway.present(type_, ids)]
-        there = {f"{standing['resourceType']}/{standing['id']}": standing for standing in found}
+        found = await asyncio.gather(*(self.gateway.present(type_, ids) for type_, ids in wanted.items()))
+        there = {f"{standing['resourceType']}/{standing['id']}": standing for many in found for standing in many}
         for one in rest:
             if one.id and one.reference in there:
                 await self._account(one, there[one.reference])

@@ -22,7 +22,7 @@ from yuzhen.load.report import Report
 from yuzhen.load.wish import Wish
 
 COLUMNS = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-MOST_ENTRIES = 100
+MOST_ENTRIES = 200
 MOST_BYTES = 1024 * 1024
 WAITING = 4
 """Transactions that wait for one that is in flight to end; reading goes on no further."""
@@ -30,6 +30,7 @@ WAITING = 4
 
 def load(wish: Wish, console: Console) -> int:
     """Returns 0 when all is in the record, 1 when something was refused, 2 when the load could not go on."""
+    wish.report.unlink(missing_ok=True)
     report = Report(wish.report)
     try:
         asyncio.run(_load(wish, report, console))
