@@ -3,7 +3,7 @@
 https://hl7.org/fhir/R4/search.html#composite
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -20,45 +20,46 @@ class Group:
 
     steps: tuple[Step, ...]
     tokens: tuple[Path, ...]
+    names: set[str] = field(default_factory=set)
+    """The elements that lead to a value beside the token."""
     sides: dict[int, tuple[Path, AddsTold]] = field(default_factory=dict)
     """By place, the values told with the token in side tables."""
     pairs: list[tuple[str, Path]] = field(default_factory=list)
     """The values that make an exact key together with the token, behind the key's beginning."""
-    wanted: list[tuple[int, tuple[Path, ...]]] = field(default_factory=list)
-    """By composite's number, the values of which one must be there."""
-
-    @property
-    def places(self) -> Iterable[int]:
-        return self.sides.keys()
+    numbers: dict[str, set[int]] = field(default_factory=dict)
+    """By element, the composites that have a value when it is there."""
 
     def take(self, parameter: Parameter, value: Component, paths: tuple[Path, ...]) -> None:
         """One more composite on this group."""
         for path in paths:
+            name = path.steps[0].name
+            self.names.add(name)
+            self.numbers.setdefault(name, set()).add(parameter.number)
             if value.kind in SIDES:
                 self.sides[path.place] = (path, SIDES[value.kind](path.type, path.place))
             else:
                 self.pairs.append((f"{parameter.type}.{parameter.code}=", path))
-        self.wanted.append((parameter.number, paths))
 
     def add(self, node: Any, found: Rows) -> None:
         """The rows of one group element."""
-        paths = [path for _, whole in self.wanted for path in whole if path.steps[0].name in node]
-        if not paths:
+        if self.names.isdisjoint(node):
             return
         tokens = [(value, path.type) for path in self.tokens for value in path.values(node)]
-        told = _told(tokens)
         for path, add in self.sides.values():
-            for value in path.values(node):
-                add(value, found, told)
+            if path.steps[0].name in node:
+                told = _told(tokens)
+                for value in path.values(node):
+                    add(value, found, told)
         if tokens:
-            found.present.update(number for number, whole in self.wanted if any(path in paths for path in whole))
+            for name in self.names.intersection(node):
+                found.present.update(self.numbers[name])
             found.keys.update(self._paired(tokens, node))
 
     def _paired(self, tokens: list[tuple[Any, str]], node: Any) -> Iterator[int]:
-        first = [form for value, type_ in tokens for form in _outright(value, type_)]
         for prefix, path in self.pairs:
-            for value in path.values(node):
-                for second in _outright(value, path.type):
+            if path.steps[0].name in node:
+                first = [form for value, type_ in tokens for form in _outright(value, type_)]
+                for second in (form for value in path.values(node) for form in _outright(value, path.type)):
                     yield from (keys.key(f"{prefix}{form}${second}") for form in first)
 
 

@@ -56,7 +56,7 @@ class Node:
 def compiled_walks(type_: str) -> Node:
     """The walk over a resource of this type."""
     root = Node()
-    told_places = {place for group in groups(type_) for place in group.places}
+    told_places = {place for group in groups(type_) for place in group.sides}
     for (steps, kind, ends), uses in _by_element(type_).items():
         node = root.at(steps)
         node.adds += _adds(SEARCHES[type_], kind, ends, uses, told_places)

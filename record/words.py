@@ -11,6 +11,8 @@ LONGEST = 400
 
 def plain(text: str) -> str:
     """A text as it is compared; at most 400 characters."""
+    if text.isascii():
+        return " ".join(text.lower().split())[:LONGEST]
     split = unicodedata.normalize("NFKD", text)
     letters = "".join(letter for letter in split if not unicodedata.combining(letter)).casefold()
     return unicodedata.normalize("NFC", " ".join(letters.split()))[:LONGEST]
