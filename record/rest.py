@@ -60,6 +60,9 @@ def fhir_routes(
     Made before the process forks: the validators of the room's types are compiled here.
     """
     mine = [rules.type for rules in owned_by(room)]
+    for type_ in {**(creates or {}), **(updates or {}), **(deletes or {})}:
+        if not types()[type_].behaviour:
+            raise ValueError(f"proto/resources.toml must say that {type_} has behaviour")
     cases = Cases(creates or {}, updates or {}, deletes or {}, entries or {}, frozenset(enterable))
     prepare([*mine, "Parameters"])
     return [

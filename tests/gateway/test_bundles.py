@@ -264,6 +264,17 @@ async def test_only_history_is_imported(house: House) -> None:
     assert await house.count("record.organization", "convert_from(body, 'UTF8') like '%import-2%'") == 0
 
 
+async def test_a_type_with_rules_of_its_owner_does_not_ride_along(house: House) -> None:
+    """A diagnosis beside another room's change would escape the rules of diagnoses, even for a doctor or a system."""
+    doctor = principal(Role.PRACTITIONER, "Practitioner/d", clinics=("HealthcareService/none",))
+    diagnosis = {"resourceType": "Condition", "subject": {"reference": "Patient/x"}}
+    visit = {**past_visit("Patient/x"), "status": "booked"}
+    for by in (doctor, SYSTEM):
+        refused = await house.send(transaction(post(visit), post(diagnosis), post(basic("Patient/x"))), by=by)
+        assert (refused.status, set(refused.codes)) == (422, {"several-owners"})
+        assert places(refused) == ["Bundle.entry[0]", "Bundle.entry[1]"]
+
+
 async def test_an_import_leaves_what_is_under_way(house: House) -> None:
     """A visit that is going on is not overwritten by history under its id."""
     async with database_of("consult", house.settings, size=1) as database, database.transaction() as tx:
