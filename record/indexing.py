@@ -69,6 +69,7 @@ def compiled_walks(type_: str) -> Node:
     return root
 
 
+@cache
 def side_tables(type_: str) -> frozenset[str]:
     """The side tables a resource of this type may have rows in."""
     tables = {Kind.STRING: "word", Kind.DATE: "moment", Kind.NUMBER: "number", Kind.QUANTITY: "number"}

@@ -100,18 +100,17 @@ def canonical_forms(value: Any) -> tuple[str, ...]:
 
 
 def reference_form(value: Any) -> str | None:
-    """`Type/id` of a reference, without a version; absolute ones as they stand; contained ones are not found."""
+    """`Type/id` of a reference, or its whole address, without a version; contained ones are not found."""
     text = value.get("reference") if isinstance(value, dict) else value
     if not isinstance(text, str) or text.startswith("#"):
         return None
-    local = RELATIVE.fullmatch(text)
-    return f"{local[1]}/{local[2]}" if local else text
+    return text.partition("/_history/")[0]
 
 
 def reference_type(value: Any) -> str | None:
     """The type a reference points at, as far as it says."""
     form = reference_form(value)
-    if form and (local := RELATIVE.fullmatch("/".join(form.partition("/_history/")[0].split("/")[-2:]))):
+    if form and (local := RELATIVE.fullmatch("/".join(form.split("/")[-2:]))):
         return local[1]
     return value.get("type") if isinstance(value, dict) else None
 

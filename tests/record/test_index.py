@@ -45,6 +45,7 @@ def test_a_canonical_is_found_with_and_without_its_version() -> None:
         ("Patient/1", "Patient/1"),
         ("Patient/1/_history/3", "Patient/1"),
         ("http://elsewhere.example/fhir/Patient/1", "http://elsewhere.example/fhir/Patient/1"),
+        ("http://elsewhere.example/fhir/Patient/1/_history/2", "http://elsewhere.example/fhir/Patient/1"),
         ("urn:uuid:c757873d-ec9a-4326-a141-556f43239520", "urn:uuid:c757873d-ec9a-4326-a141-556f43239520"),
     ],
 )
