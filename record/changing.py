@@ -153,7 +153,10 @@ async def _delete(this: Asking) -> Changed:
         if standing.patient is not None:
             await permit(this.tx, standing.patient, visible=visible_to(this.by))
         now = this.room.clock.now()
-        stored = await write.delete(this.tx, this.type, standing.id, now=now, expected=expected)
+        try:
+            stored = await write.delete(this.tx, this.type, standing.id, now=now, expected=expected)
+        except ResourceDeleted:
+            return Changed(None, 204)
     else:
         stored = await case(this.tx, id=standing.id, expected=expected, by=this.by, room=this.room)
     await _record(this, "D", "delete", stored)
