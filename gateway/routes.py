@@ -13,6 +13,8 @@ from kernel.http import FHIR_JSON, json
 from kernel.service import NotReady, Room
 from record.edge import base_of
 from record.entries import Bundle
+from record.failures import ParameterUnknown
+from record.interaction import query_of
 from record.negotiation import accepts_json, sends_json
 from record.runner import run_of
 
@@ -66,6 +68,8 @@ async def bundle(request: Request) -> Response:
     by = await room.verifier.principal(request.headers.get("authorization"))
     accepts_json(request)
     sends_json(request.headers.get("content-type", ""))
+    if query_of(request):
+        raise ParameterUnknown("A Bundle is sent to the base itself.")
     sent, base = Bundle.read(await request.body()), base_of(request)
     corridors: dict[str, Corridor] = request.app.state.corridors
     if sent.type == "batch":

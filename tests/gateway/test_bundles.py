@@ -160,6 +160,9 @@ async def test_a_batch_is_its_senders_own(house: House) -> None:
     assert statuses(answer) == ["404", "403", "200"]
     async with house.http.post(f"{house.settings.address}/fhir", data=b"{}") as unsigned:
         assert unsigned.status == 401
+    asked = await house.send(batch(), path="/fhir?name=x")
+    assert (asked.status, asked.codes) == (400, ["parameter-unknown"])
+    assert statuses(await house.send(batch(ask("GET", "Basic")), path="/fhir?_format=json")) == ["200"]
 
 
 async def test_a_large_batch_is_answered(house: House) -> None:
