@@ -167,6 +167,49 @@ async def test_many_are_entered_as_one_by_one(tx: Transaction) -> None:
         assert len(await _timeline(tx, one.id)) == 2
 
 
+def pulse(rate: int, name: str) -> dict[str, Any]:
+    """An observation with rows in every side table but `moment`."""
+    code = {"coding": [{"system": "http://loinc.org", "code": "8867-4", "display": name}]}
+    return {
+        "resourceType": "Observation",
+        "subject": {"reference": "Patient/side"},
+        "code": code,
+        "valueQuantity": {"value": rate, "unit": "beats/minute"},
+    }
+
+
+async def _side_rows(tx: Transaction, id_: str) -> dict[str, list[tuple[Any, ...]]]:
+    columns = {"timeline": "key, lo", "word": "place, value", "number": "place, code, lo", "moment": "place, lo"}
+    asked = {table: f"select {of} from record.{table} where id = $1 order by 1, 2" for table, of in columns.items()}  # noqa: S608
+    return {table: [tuple(row) for row in await tx.raw.fetch(select, id_)] for table, select in asked.items()}
+
+
+async def test_every_side_row_follows_the_version_in_force(record: Settings) -> None:
+    """One by one or many at once, side rows are those of the version in force; a deleted resource has none."""
+    async with database_of("patients", record, size=1) as database, database.transaction() as tx:
+        await create(tx, pulse(60, "Pulse"), id="side", now=NOW)
+        await create_many(tx, [("side-many", pulse(60, "Pulse"))], now=NOW)
+        first = await _side_rows(tx, "side")
+        assert [len(rows) for rows in first.values()] == [3, 1, 1, 0]
+        assert await _side_rows(tx, "side-many") == first
+        await update(tx, pulse(90, "Heart rate"), id="side", now=NOW, expected=1)
+        after = await _side_rows(tx, "side")
+        assert after["timeline"] == first["timeline"]
+        assert [str(row[2]) for row in after["number"]] == ["90"]
+        assert [row[1] for row in after["word"]] == ["heart rate"]
+        await delete(tx, "Observation", "side", now=NOW, expected=2)
+        assert not any((await _side_rows(tx, "side")).values())
+
+
+async def test_an_exact_decimal_is_indexed_exactly(record: Settings) -> None:
+    """A measured value of more digits than a float holds is found by all of them."""
+    exact = "0.12345678901234567890123"
+    body = f'{{"resourceType":"Observation","valueQuantity":{{"value":{exact}}}}}'.encode()
+    async with database_of("patients", record, size=1) as database, database.transaction() as tx:
+        await create(tx, body, id="exact", now=NOW)
+        assert str(await tx.raw.fetchval("select lo from record.number where id = 'exact'")) == exact
+
+
 async def test_time_never_runs_backwards_in_a_history(tx: Transaction) -> None:
     """A later version is never dated before an earlier one, even if a clock was set back between."""
     await create(tx, slot(), id="back", now=NOW)
