@@ -258,3 +258,15 @@ class Subsetted(Rule):
     """This is a part of a resource, as a summary gives it: kept, it would cost the rest. Read the whole one first."""
 
     code = "subsetted"
+
+
+class ResourceMissing(Invalid):
+    """Send the resource that is meant, by itself or in Parameters under the name resource."""
+
+    issue, code = "required", "resource-missing"
+
+
+class ProfileNotOffered(Invalid):
+    """Resources are held to FHIR R4 itself, not to further profiles. Leave the profile out."""
+
+    issue, code = "not-supported", "profile-not-offered"

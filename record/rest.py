@@ -22,6 +22,7 @@ from record.negotiation import accepts_json, sends_json
 from record.ownership import KEPT_APART, owned_by, types
 from record.patching import WAYS
 from record.transaction import transact
+from record.validating import VALIDATE, answer_validate
 from record.validation import prepare
 
 __all__ = ["fhir_routes"]
@@ -35,6 +36,11 @@ async def _writer(request: Request) -> Principal:
     return _one_of(request, types()[request.path_params["type"]].writers)
 
 
+async def _reader_or_writer(request: Request) -> Principal:
+    rules = types()[request.path_params["type"]]
+    return _one_of(request, rules.readers | rules.writers)
+
+
 def _one_of(request: Request, roles: Collection[Role]) -> Principal:
     by = asker(request)
     if by.role not in roles:
@@ -44,6 +50,7 @@ def _one_of(request: Request, roles: Collection[Role]) -> Principal:
 
 MayRead = Annotated[Principal, Depends(_reader)]
 MayWrite = Annotated[Principal, Depends(_writer)]
+MayTouch = Annotated[Principal, Depends(_reader_or_writer)]
 
 
 def fhir_routes(
@@ -63,13 +70,15 @@ def fhir_routes(
     for type_ in {**(creates or {}), **(updates or {}), **(deletes or {})}:
         if not types()[type_].behaviour:
             raise ValueError(f"proto/resources.toml must say that {type_} has behaviour")
+    kept = [type_ for type_ in mine if type_ not in KEPT_APART]
     cases = Cases(creates or {}, updates or {}, deletes or {}, entries or {}, frozenset(enterable))
     prepare([*mine, "Parameters"])
     return [
         metadata_routes(),
         _transaction_route(cases),
         _reading_routes(_Place(room, "read", mine)),
-        _history_routes(_Place(room, "kept", [type_ for type_ in mine if type_ not in KEPT_APART])),
+        _history_routes(_Place(room, "kept", kept)),
+        _validating_routes(_Place(room, "judged", mine), _Place(room, "judged_again", kept)),
         _changing_routes(_Place(room, "written", [type_ for type_ in mine if types()[type_].writers]), cases),
     ]
 
@@ -133,6 +142,24 @@ def _history_routes(place: _Place) -> APIRouter:
     async def vread(request: Request, by: MayRead) -> Response:
         type_, id_, version = _named(request, "type", "id", "version")
         return pretty(request, await reading.answer_vread(request, type_, id_, version, by))
+
+    return router
+
+
+def _validating_routes(place: _Place, kept: _Place) -> APIRouter:
+    router = APIRouter(route_class=ReadRoute)
+
+    @router.post(f"{place.path}/$validate", openapi_extra={**place.marks(), **VALIDATE})
+    async def validate(request: Request, by: MayTouch) -> Response:
+        """Whether the record would take a resource. Nothing is kept."""
+        (type_,) = _named(request, "type")
+        return pretty(request, await answer_validate(request, type_, None, by))
+
+    @router.post(f"{kept.path}/{{id:fhirid}}/$validate", openapi_extra={**kept.marks(), **VALIDATE})
+    async def validate_one(request: Request, by: MayTouch) -> Response:
+        """Whether the record would take a resource in this one's place, or how this one stands. Nothing is kept."""
+        type_, id_ = _named(request, "type", "id")
+        return pretty(request, await answer_validate(request, type_, id_, by))
 
     return router
 

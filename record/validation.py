@@ -33,7 +33,7 @@ def check(body: bytes, *, type: str) -> dict[str, Any]:
         raise IdMismatch(f"The body must be a {type}.", expression=type)
     faults = faults_of(resource, brief=len(body) > LARGE)
     if faults:
-        raise _together(faults)
+        raise together(faults)
     return resource
 
 
@@ -56,7 +56,8 @@ def prepare(types: Iterable[str]) -> None:
         _validator(type_)
 
 
-def _together(faults: list[Failure]) -> Failure:
+def together(faults: list[Failure]) -> Failure:
+    """Several faults as one failure that names them all."""
     first, *others = faults
     first.others = tuple(others)
     return first
