@@ -18,11 +18,12 @@ from record.acting import acting_as
 from record.answers import changed
 from record.bundle_answers import answered, assembled
 from record.cases import Cases
-from record.changing import change
+from record.changing import Changed, change
 from record.edge import base_of, room_of
 from record.entries import READS, Bundle, at_entry
 from record.failures import BundleTooLarge, EntryNotOffered, LinkUnresolved, SeveralOwners
 from record.interaction import Interaction, preferences
+from record.new_entries import enter, is_plainly_new
 from record.runner import run_of
 from record.stored import Stored
 from record.transaction_links import Links
@@ -81,8 +82,13 @@ class Work:
         # What a use case enters may turn out to be there already: it goes first, before others point at it.
         for plan in sorted(creates, key=lambda plan: plan.type not in self.cases.creates):
             await self._enter(plan)
-        for plan in sorted(self.subjects.of("PUT", "PATCH"), key=lambda plan: plan.reference):
-            await self._enter(plan)
+        changes = sorted(self.subjects.of("PUT", "PATCH"), key=lambda plan: plan.reference)
+        new = [plan for plan in changes if is_plainly_new(plan, by=self.by, cases=self._cases(plan))]
+        for imported in (True, False):
+            await self._enter_together([plan for plan in new if (plan.entry.n in self.imported) is imported])
+        for plan in changes:
+            if plan.entry.n not in self.answers:
+                await self._enter(plan)
         await self._read()
         return [self.answers[n] for n in sorted(self.answers)]
 
@@ -91,11 +97,27 @@ class Work:
             resource = await self.links.resolved(self.tx, plan.entry) if plan.entry.method != "PATCH" else b""
         await self._change(plan, resource)
 
+    async def _enter_together(self, plans: list[Plan]) -> None:
+        """Enter new resources, all under one role, by a few statements."""
+        wanted = []
+        for plan in plans:
+            with at_entry(plan.entry.n):
+                wanted.append((plan, self._asked(plan, await self.links.resolved(self.tx, plan.entry))))
+        if not wanted:
+            return
+        async with self.subjects.role(plans[0]):
+            entered = await enter(self.tx, wanted, by=self.by, room=self.room)
+        for stored, (plan, asked) in zip(entered, wanted, strict=True):
+            self._turned_out(plan, stored, entered=True)
+            self._answer(plan, changed(asked, Changed(stored, 201), base=base_of(self.request)))
+
+    def _cases(self, plan: Plan) -> Cases:
+        return Cases() if plan.entry.n in self.imported else self.cases
+
     async def _change(self, plan: Plan, resource: bytes) -> None:
         """Carry out one entry as its room would alone."""
         with at_entry(plan.entry.n):
-            asked = self._asked(plan, resource)
-            cases = Cases() if plan.entry.n in self.imported else self.cases
+            asked, cases = self._asked(plan, resource), self._cases(plan)
             async with self.subjects.role(plan):
                 done = await change(self.tx, asked, by=self.by, room=self.room, cases=cases, id=plan.id, within=True)
             if done.stored is not None:

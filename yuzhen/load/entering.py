@@ -19,7 +19,8 @@ from yuzhen.load.naming import NOT_ENTERED, Named
 from yuzhen.load.report import Report
 
 PLACE = re.compile(r"Bundle\.entry\[(\d+)\](?:\.resource)?(.*)")
-THERE = "exists-already"
+THERE = frozenset({"exists-already", "id-taken"})
+"""Refusals of what is in the record, or came into it at this moment."""
 ALL_NAMED = "several-owners"
 """A refusal that names entries which are not at fault themselves."""
 PATIENCE = 5
@@ -54,7 +55,7 @@ class Entering:
             if answer.status == 200:
                 return self._entered(rest, answer)
             before = len(rest)
-            if THERE in answer.codes:
+            if not THERE.isdisjoint(answer.codes):
                 rest = await self._absent(rest)
             if len(rest) == before:
                 rest = self._without_faulty(rest, answer)
