@@ -63,9 +63,9 @@ def page_statement(
     arguments = Arguments()
     value = column(asked)
     if fenced(asked, visible):
-        if value is None or ends_undated(asked):
-            return _sorted(asked, visible, after, arguments), arguments
-        return _fence(asked, visible, after, value, arguments), arguments
+        if value in {"lo", "updated_at"} and not ends_undated(asked):
+            return _fence(asked, visible, after, value, arguments), arguments
+        return _sorted(asked, visible, after, arguments), arguments
     if value is not None:
         return _walk(asked, visible, after, value, part, arguments), arguments
     if (place := walked_place(asked, visible)) is None:

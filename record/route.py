@@ -36,12 +36,12 @@ def ends_undated(asked: Query) -> bool:
 @cache
 def _always_dated(type_: str) -> bool:
     """Whether every resource of the type has its main date, with a beginning."""
-    paths = parameters(type_)[SEARCHES[type_].date or ""].paths
+    elements = definitions.elements()[type_]
+    found = [(path, elements[path.steps[0].name]) for path in parameters(type_)[SEARCHES[type_].date or ""].paths]
+    # A choice that must be made may be made for another type than a date.
     return all(
-        len(path.steps) == 1
-        and path.type in INSTANTS
-        and definitions.elements()[type_][path.steps[0].name].get("least")
-        for path in paths
+        len(path.steps) == 1 and path.type in INSTANTS and element.get("least") and "choice" not in element
+        for path, element in found
     )
 
 
