@@ -16,7 +16,8 @@ Swap = Callable[[str], str]
 """What a link becomes: itself, or the reference that takes its place."""
 
 LINKS = frozenset({"uri", "url", "oid", "uuid"})
-MAY_LINK = re.compile(rb"urn:|[?/\\]")
+MAY_LINK = re.compile(rb"[?/\\]|\w:\w")
+"""What stands in every link, be it `urn:uuid:..`, `https://..` or `Patient?..`, and in whatever is escaped."""
 ADDRESS = re.compile(r"""(\b(?:href|src)\s{0,9}=\s{0,9})(["'])([^"'<>]*)\2""")
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
