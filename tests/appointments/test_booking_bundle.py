@@ -140,6 +140,18 @@ async def test_one_bundle_sent_twice_at_once_is_one_booking(desk: Desk) -> None:
         assert await desk.taken(slot["id"]) == (1, 1)
 
 
+async def test_what_points_at_a_standing_booking_finds_it(desk: Desk) -> None:
+    """Sent again, an entry beside the Appointment points at the visit that stands, not at one that never was."""
+    slot, who = await desk.slot(), await desk.patient()
+    name = "urn:uuid:6f0d6ba4-2d0f-4b43-9d4d-6e6a6a6d7c11"
+    note = {"resourceType": "Basic", "code": {"text": "note"}, "subject": {"reference": name}}
+    entries = (post(note), {**post(appointment(slot, who)), "fullUrl": name})
+    first, again = await desk.send(SYSTEM, *entries), await desk.send(SYSTEM, *entries)
+    assert (statuses(first), statuses(again)) == (["201", "201"], ["201", "200"])
+    for answer in (first, again):
+        assert answer.json["entry"][0]["resource"]["subject"]["reference"] == reference(first, 1)
+
+
 async def test_of_sixteen_patients_one_gets_the_slot(desk: Desk) -> None:
     """Sixteen patients send Appointment and busy Slot for one time: one has it, fifteen hear that it is taken."""
     for _ in range(5):
