@@ -128,14 +128,18 @@ async def history_of(
     # What someone may see is said by the same values for every type, so they are given once.
     mine = {type_: condition(visible, types()[type_], at=len(arguments) + 1) for type_ in listed}
     arguments.extend(next((whose for _, whose in mine.values() if whose), []))
-    branches = [
-        f"(select {COLUMNS} from {table} r where r.type = '{type_}' and {seen} and {' and '.join(bounds)}"  # noqa: S608
-        f" order by r.updated_at desc, r.id desc, r.version desc limit {span.count + 1})"
-        for type_, (seen, _) in mine.items()
-        for table in (types()[type_].partition, "record.past")
-    ]
+    within, most = " and ".join(bounds), f"limit {span.count + 1}"
+    branches = []
+    for type_, (seen, _) in mine.items():
+        # A partition holds one type and one version of each id: just what its index by instant and id is in order of.
+        branches += [
+            f"(select {COLUMNS} from {types()[type_].partition} r where {seen} and {within}"  # noqa: S608
+            f" order by r.updated_at desc, r.id desc {most})",
+            f"(select {COLUMNS} from record.past r where r.type = '{type_}' and {seen} and {within}"  # noqa: S608
+            f" order by r.updated_at desc, r.id desc, r.version desc {most})",
+        ]
     rows = await tx.raw.fetch(
-        f"select * from ({' union all '.join(branches)}) v {NEWEST_FIRST} limit {span.count + 1}",  # noqa: S608
+        f"select * from ({' union all '.join(branches)}) v {NEWEST_FIRST} {most}",  # noqa: S608
         *arguments,
         timeout=SECONDS_AT_MOST,
     )

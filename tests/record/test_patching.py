@@ -1,5 +1,6 @@
 """Resources changed in part: RFC 6902 and RFC 7396 through real requests, decimals as written, work bounded."""
 
+import asyncio
 import contextlib
 import copy
 import json
@@ -12,11 +13,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernel.auth.principal import Role
+from kernel.auth.principal import Principal, Role
+from kernel.database import Transaction
 from kernel.failures import Invalid, Rule
+from kernel.service import Room
 from kernel.settings import Settings
+from record.cases import NotOffered
 from record.patching import JSON_PATCH, MERGE_PATCH, patched
 from record.rest import fhir_routes
+from record.stored import Stored
+from record.write import update
 from tests.support.record import Answer, RoomDoor, account, door_of
 
 ACCOUNTS = [account("system", Role.SYSTEM), account("admin", Role.ADMIN)]
@@ -49,6 +55,7 @@ async def entered(door: RoomDoor, body: bytes) -> str:
     return f"/fhir/{made.json['resourceType']}/{made.json['id']}"
 
 
+CONDITION = b'{"resourceType":"Condition","code":{"text":"x"},"subject":{"reference":"Patient/patched"}}'
 BASIC = b'{"resourceType":"Basic","code":{"text":"x"}}'
 
 
@@ -203,7 +210,9 @@ async def test_a_patch_goes_by_versions(patients: RoomDoor, basic: str) -> None:
     assert (unknown.status, unknown.codes) == (404, ["resource-unknown"])
 
 
-POINTERS = st.sampled_from("|/|/x|/x/0|/x/-|/x/01|/x/-1|/y/a~0b|/y/~1|/z/z|x|/x/٣|/~".split("|"))
+POINTERS = st.sampled_from(
+    ["", "/", "/x", "/x/0", "/x/-", "/x/01", "/x/-1", "/y/a~0b", "/y/~1", "/z/z", "x", "/x/٣", "/~"]
+)
 VALUES = st.recursive(
     st.none()
     | st.booleans()
@@ -236,3 +245,47 @@ def test_no_patch_ever_ends_in_a_fault(operations: list[Any]) -> None:
     with contextlib.suppress(Invalid, Rule):
         changed = patched(body, json.dumps(operations, default=str).encode(), media_type=JSON_PATCH)
         json.loads(changed)
+
+
+async def test_a_patch_is_held_to_the_rooms_own_case(record: Settings) -> None:
+    """Where a room has its own way of replacing a type, a patch goes that way, with the version it was made for."""
+    told: list[tuple[str, int | None]] = []
+
+    async def replace(
+        tx: Transaction,
+        resource: dict[str, Any],
+        body: bytes,
+        *,
+        id: str,
+        expected: int | None,
+        by: Principal,
+        room: Room,
+    ) -> Stored:
+        told.append((resource["code"]["text"], expected))
+        return await update(tx, body, id=id, now=room.clock.now(), expected=expected)
+
+    routers = fhir_routes("patients", updates={"Condition": replace, "Patient": NotOffered("nothing")})
+    async with door_of("patients", record, routers=routers, accounts=ACCOUNTS) as door:
+        place = await entered(door, CONDITION)
+        change = [{"op": "replace", "path": "/code/text", "value": "y"}]
+        done = await patch(door, place, change)
+        assert (done.status, told) == (200, [("y", 1)])
+        stale = await patch(door, place, change, if_match='W/"1"')
+        assert (stale.status, len(told)) == (412, 1)
+        refused = await patch(door, "/fhir/Patient/x", change)
+        assert (refused.status, refused.codes) == (405, ["write-not-offered"])
+
+
+async def test_of_many_patches_none_is_lost(patients: RoomDoor, basic: str) -> None:
+    """Sixteen patches at once, each adding its own entry, leave sixteen entries."""
+    await patch(patients, basic, [{"op": "add", "path": "/identifier", "value": [{"value": "x"}]}])
+    answers = await asyncio.gather(
+        *(
+            patch(patients, basic, [{"op": "add", "path": "/identifier/-", "value": {"value": f"{n}"}}])
+            for n in range(16)
+        )
+    )
+    assert {answer.status for answer in answers} == {200}
+    now = (await patients.ask("GET", basic, by="system")).json
+    assert {one["value"] for one in now["identifier"]} == {"x", *map(str, range(16))}
+    assert now["meta"]["versionId"] == "18"
