@@ -15,7 +15,7 @@ def metadata_routes() -> APIRouter:
     router = APIRouter()
 
     # rule: guarded-routes because what a server can do is said to everybody (https://hl7.org/fhir/R4/http.html#capabilities)
-    @router.get("/fhir/metadata", openapi_extra={UNLISTED: True})
+    @router.api_route("/fhir/metadata", methods=["GET", "HEAD"], openapi_extra={UNLISTED: True})
     async def metadata(request: Request) -> Response:
         """What this room really serves."""
         room = room_of(request)
@@ -23,7 +23,7 @@ def metadata_routes() -> APIRouter:
         return fhir(statement([mine], base=base_of(request), now=room.clock.now()))
 
     # rule: guarded-routes because what a server can do is said to everybody
-    @router.get("/fhir/OperationDefinition", openapi_extra={UNLISTED: True})
+    @router.api_route("/fhir/OperationDefinition", methods=["GET", "HEAD"], openapi_extra={UNLISTED: True})
     async def operations(request: Request) -> Response:
         """The operations this room really serves."""
         found = operation_definitions(request.app.routes)
