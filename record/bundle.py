@@ -29,15 +29,19 @@ def searchset(
     links: Mapping[str, str],
     total: int | None = None,
     warnings: Mapping[str, Any] | None = None,
+    until: datetime | None = None,
     view: View = WHOLE,
 ) -> bytes:
-    """A page of a search; `warnings` is an OperationOutcome about the search itself. `_elements` are of matches."""
+    """A page of a search; `warnings` is an OperationOutcome about the search itself. `_elements` are of matches.
+
+    `until` is the instant up to which nothing is missing.
+    """
     along = WHOLE if view.elements else view
     entries = [_entry(match, base, mode=b"match", view=view) for match in matches]
     entries += [_entry(include, base, mode=b"include", view=along) for include in includes]
     if warnings:
         entries.append(_entry(warnings, base, mode=b"outcome"))
-    return _bundle("searchset", entries, total=total, links=links)
+    return _bundle("searchset", entries, total=total, links=links, at=until)
 
 
 def historyset(

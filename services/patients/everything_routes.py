@@ -1,7 +1,8 @@
 """`Patient/{id}/$everything`: all that is known of one patient (https://hl7.org/fhir/R4/patient-operation-everything.html)."""
 
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Annotated
-from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
@@ -11,10 +12,12 @@ from kernel.http import ReadRoute, allow
 from record import answers, bundle
 from record.audit import AuditEntry
 from record.cursor import Sought
-from record.edge import base_of, cursors, request_id, saw
-from record.everything import Part, Reached, everything, wanted
+from record.edge import base_of, cursors, request_id, room_of, saw
+from record.everything import Reached, everything, wanted
 from record.negotiation import accepts_json
 from record.operations import gives, operation, parameters_in, takes
+from record.reading import link_to
+from record.settling import settled
 from record.visible import visible_to
 from services.patients.failures import PatientNotNamed
 
@@ -31,7 +34,9 @@ MARKS = operation(
     gives("Bundle"),
     defined="http://hl7.org/fhir/OperationDefinition/Patient-everything",
 )
-REACHED = "reached"
+REACHED, UNTIL = "_reached", "_until"
+LEAFED = frozenset({REACHED, UNTIL})
+"""What a page link holds besides the parameters: where the page begins, and up to when all pages are complete."""
 
 
 @reads.api_route(PLACE, methods=["GET", "POST"], openapi_extra=MARKS)
@@ -52,20 +57,21 @@ async def _answer(request: Request, patient: str, by: Principal) -> Response:
     accepts_json(request)
     place = f"Patient/{patient}/$everything"
     sought = await _sought(request, place, by)
-    asked: dict[str, list[str]] = {}
-    for name, value in sought.query:
-        asked.setdefault(name, []).append(value)
-    reached = asked.pop(REACHED, None)
-    part = await everything(
-        request.state.tx,
-        patient,
-        wanted(asked, by.role),
-        visible=visible_to(by),
-        after=Reached.read(reached[0]) if reached else None,
+    leafed = {name: value for name, value in sought.query if name in LEAFED}
+    asked = tuple(pair for pair in sought.query if pair[0] not in leafed)
+    tx, room = request.state.tx, room_of(request)
+    until = (
+        leafed.get(UNTIL) or (await settled(tx, now=room.clock.now(), tolerance=room.settings.tolerance)).isoformat()
     )
-    await saw(request, [_entry(request, place, by, patient, sought)])
-    links = _links(request, place, by, sought, part)
-    return answers.fhir(bundle.searchset(part.own, part.along, base=base_of(request), links=links))
+    after = Reached.read(leafed[REACHED]) if REACHED in leafed else None
+    part = await everything(tx, patient, wanted(_gathered(asked), by.role), visible=visible_to(by), after=after)
+    await saw(request, [_entry(request, place, by, patient, asked)])
+    links = {"self": link_to(request, place, by, sought)}
+    if part.next:
+        following = (*asked, (UNTIL, until), (REACHED, str(part.next)))
+        links["next"] = link_to(request, place, by, Sought(following, None))
+    whole_until = datetime.fromisoformat(until)
+    return answers.fhir(bundle.searchset(part.own, part.along, base=base_of(request), links=links, until=whole_until))
 
 
 async def _sought(request: Request, place: str, by: Principal) -> Sought:
@@ -78,21 +84,16 @@ async def _sought(request: Request, place: str, by: Principal) -> Sought:
     return Sought(tuple((name, str(value)) for name, value in values), None)
 
 
-def _entry(request: Request, place: str, by: Principal, patient: str, sought: Sought) -> AuditEntry:
-    digest = cursors(request).digest(place, [pair for pair in sought.query if pair[0] != REACHED])
-    named = f"Patient/{patient}"
+def _gathered(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Each name's values."""
+    asked: dict[str, list[str]] = {}
+    for name, value in pairs:
+        asked.setdefault(name, []).append(value)
+    return asked
+
+
+def _entry(request: Request, place: str, by: Principal, patient: str, asked: Sequence[tuple[str, str]]) -> AuditEntry:
+    digest, named = cursors(request).digest(place, asked), f"Patient/{patient}"
     return AuditEntry.by(
         by, "E", "$everything", "Patient", entity=named, patient=patient, request=request_id(request), query=digest
     )
-
-
-def _links(request: Request, place: str, by: Principal, sought: Sought, part: Part) -> dict[str, str]:
-    def link(to: Sought) -> str:
-        sealed = cursors(request).seal(to, place=place, account=by.account)
-        return f"{base_of(request)}/{place}?_page={quote(sealed)}"
-
-    links = {"self": link(sought)}
-    if part.next:
-        asked = [pair for pair in sought.query if pair[0] != REACHED]
-        links["next"] = link(Sought((*asked, (REACHED, str(part.next))), None))
-    return links

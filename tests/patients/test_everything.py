@@ -194,6 +194,22 @@ async def test_since(migrated: Settings, door: RoomDoor, known: Booked) -> None:
     assert references(pages[0]) == [f"Observation/o-{known.patient}-4"]
 
 
+async def test_asked_again_from_there_nothing_is_missed(migrated: Settings, door: RoomDoor, known: Booked) -> None:
+    """A Bundle says up to when it is complete: what was still being written then comes when asked from there on."""
+    path = f"/fhir/Patient/{known.patient}/$everything"
+    async with transaction("patients", migrated) as tx:
+        late = door.app.state.room.clock.now()
+        await write.create(tx, observation(known, "2026-11-20"), id=f"o-{known.patient}-late", now=late)
+        pages = [await ask(door, SYSTEM, f"{path}?_count=4")]
+    while following := [one["url"] for one in pages[-1].json["link"] if one["relation"] == "next"]:
+        link = urlsplit(following[0])
+        pages.append(await ask(door, SYSTEM, f"{link.path}?{link.query}"))
+    until = {page.json["meta"]["lastUpdated"] for page in pages}
+    again = await ask(door, SYSTEM, f"{path}?_since={until.pop()}")
+    assert not until
+    assert f"Observation/o-{known.patient}-late" in references(again.json["entry"])
+
+
 async def test_types_and_posted_parameters(door: RoomDoor, known: Booked) -> None:
     """Types can be chosen, by address and by a Parameters resource alike; the directory's count too."""
     path = f"/fhir/Patient/{known.patient}/$everything"
@@ -212,7 +228,7 @@ async def test_types_and_posted_parameters(door: RoomDoor, known: Booked) -> Non
     "query",
     [
         *("start=tomorrow", "start=2026&start=2027", "end=", "_since=x", "_count=0", "_count=many", "_type=Nothing"),
-        *("_type=Practitioner", "_type=AuditEvent", "name=x", "_page=abc", "_page=abc&_count=1", "reached=x"),
+        *("_type=Practitioner", "_type=AuditEvent", "name=x", "_page=abc", "_page=abc&_count=1", "_reached=x"),
     ],
 )
 async def test_unreadable_questions(door: RoomDoor, known: Booked, query: str) -> None:
