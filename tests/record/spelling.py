@@ -9,7 +9,7 @@ from decimal import Decimal, localcontext
 from typing import Any
 
 from record import dates
-from tests.record.by_force import EXACT, codings, form_of, has_number, is_contact, is_shaped, span, spans, strings
+from tests.record.comparing import EXACT, codings, form_of, has_number, is_contact, is_shaped, span, spans, strings
 
 PREFIXES = ("", "", "eq", "ne", "gt", "lt", "ge", "le", "sa", "eb")
 MARKS = re.compile(r"([,|$\\])")
