@@ -36,7 +36,7 @@ def broken(resource: dict[str, Any], *, contained: Contained) -> list[Failure]:
 
 
 class _Walk:
-    """One walk; it knows the outermost resource, to which `#` references belong."""
+    """One walk; it knows the resource around, to which `#` references belong."""
 
     def __init__(self, root: dict[str, Any], contained: Contained) -> None:
         self.found: list[Failure] = []
@@ -105,10 +105,14 @@ class _Walk:
             self._say(_primitive(value, part, self._whole, place))
 
     def _inner(self, resource: dict[str, Any], place: str) -> None:
-        before = self._misshapen
+        before, outer = self._misshapen, self._whole
         self._say(self._contained(resource, place))
         if self._misshapen == before:
+            if not place.rpartition(".")[2].startswith("contained"):
+                # What stands in a Bundle or in Parameters is a whole of its own.
+                self._whole = Whole(resource)
             self.node(resource, resource["resourceType"], place)
+        self._whole = outer
 
     def _say(self, faults: Iterable[Failure]) -> None:
         for fault in faults:

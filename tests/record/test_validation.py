@@ -80,6 +80,15 @@ def test_what_is_not_fhir_is_refused_at_its_place(change: dict[str, Any], expect
     assert faults({**SOUND, **change}) == expected
 
 
+def test_what_stands_in_a_bundle_is_a_whole_of_its_own() -> None:
+    """A `#` reference belongs to the resource it stands in, not to the Bundle around it."""
+    inner = {**SOUND, "contained": [{"resourceType": "Patient", "id": "p"}], "subject": {"reference": "#p"}}
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": inner}]}
+    assert faults(bundle, "Bundle") == []
+    inner["subject"] = {"reference": "#q"}
+    assert ("invariant-broken", "Bundle.entry[0].resource.subject") in faults(bundle, "Bundle")
+
+
 def test_everything_that_is_missing_is_said_at_once() -> None:
     """One answer names every missing element; a primitive may be given by an extension instead."""
     assert faults({"resourceType": "Slot"}, "Slot") == [("resource-invalid", "Slot")] * 4
