@@ -27,6 +27,7 @@ from record.visible import visible_to
 URN = ("urn:uuid:", "urn:oid:")
 CONDITIONAL = re.compile(r"([A-Z][A-Za-z]{1,63})\?(.+)")
 MAY_BE_CONDITIONAL = re.compile(rb'"[A-Z][A-Za-z]{1,63}\?|\\')
+MAY_BE_URN = re.compile(rb"urn:|\\")
 ABSOLUTE = re.compile(r"(https?://.+/)[A-Z][A-Za-z]{1,63}/[A-Za-z0-9\-.]{1,64}")
 
 
@@ -43,7 +44,10 @@ class Links:
 
     async def resolved(self, tx: Transaction, entry: Entry) -> bytes:
         """The entry's resource with references in place of links. Raises LinkUnresolved, TargetUnclear, Forbidden."""
-        for text in sorted(_conditional(entry.resource)):
+        conditional = _conditional(entry.resource)
+        if not (conditional or self._targets or MAY_BE_URN.search(entry.resource)):
+            return entry.resource
+        for text in sorted(conditional):
             if text not in self._found:
                 self._found[text] = await self._fitting(tx, text)
         base = ABSOLUTE.fullmatch(entry.full_url or "")
