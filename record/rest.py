@@ -70,15 +70,14 @@ def fhir_routes(
     for type_ in {**(creates or {}), **(updates or {}), **(deletes or {})}:
         if not types()[type_].behaviour:
             raise ValueError(f"proto/resources.toml must say that {type_} has behaviour")
-    kept = [type_ for type_ in mine if type_ not in KEPT_APART]
     cases = Cases(creates or {}, updates or {}, deletes or {}, entries or {}, frozenset(enterable))
     prepare([*mine, "Parameters"])
     return [
         metadata_routes(),
         _transaction_route(cases),
         _reading_routes(_Place(room, "read", mine)),
-        _history_routes(_Place(room, "kept", kept)),
-        _validating_routes(_Place(room, "judged", mine), _Place(room, "judged_again", kept)),
+        _history_routes(_Place(room, "kept", [type_ for type_ in mine if type_ not in KEPT_APART])),
+        _validating_routes(_Place(room, "judged", mine)),
         _changing_routes(_Place(room, "written", [type_ for type_ in mine if types()[type_].writers]), cases),
     ]
 
@@ -146,16 +145,16 @@ def _history_routes(place: _Place) -> APIRouter:
     return router
 
 
-def _validating_routes(place: _Place, kept: _Place) -> APIRouter:
-    router = APIRouter(route_class=ReadRoute)
+def _validating_routes(place: _Place) -> APIRouter:
+    router, marks = APIRouter(route_class=ReadRoute), {**place.marks(), **VALIDATE}
 
-    @router.post(f"{place.path}/$validate", openapi_extra={**place.marks(), **VALIDATE})
+    @router.post(f"{place.path}/$validate", openapi_extra=marks)
     async def validate(request: Request, by: MayTouch) -> Response:
         """Whether the record would take a resource. Nothing is kept."""
         (type_,) = _named(request, "type")
         return pretty(request, await answer_validate(request, type_, None, by))
 
-    @router.post(f"{kept.path}/{{id:fhirid}}/$validate", openapi_extra={**kept.marks(), **VALIDATE})
+    @router.post(f"{place.path}/{{id:fhirid}}/$validate", openapi_extra=marks)
     async def validate_one(request: Request, by: MayTouch) -> Response:
         """Whether the record would take a resource in this one's place, or how this one stands. Nothing is kept."""
         type_, id_ = _named(request, "type", "id")

@@ -15,13 +15,14 @@ from kernel.database import Transaction
 from kernel.failures import Failure
 from record.answers import fhir
 from record.audit import AuditEntry
+from record.audit_events import read_event
 from record.bundle import outcome
 from record.edge import request_id, saw
 from record.failures import IdMismatch, ProfileNotOffered, ResourceDeleted, ResourceMissing, ResourceUnknown
 from record.interaction import query_of
 from record.negotiation import accepts_json, sends_json
 from record.operations import gives, operation, takes
-from record.ownership import types
+from record.ownership import KEPT_APART, types
 from record.pointing import missing
 from record.read import read
 from record.stored import Stored
@@ -71,6 +72,8 @@ async def _standing(tx: Transaction, asked: Asked, by: Principal) -> Stored | No
     try:
         if by.role not in types()[asked.type].readers:
             raise ResourceUnknown
+        if asked.type in KEPT_APART:
+            return await read_event(tx, asked.id, visible=visible_to(by))
         return await read(tx, asked.type, asked.id, visible=visible_to(by))
     except (ResourceUnknown, ResourceDeleted):
         if asked.is_empty:

@@ -8,7 +8,7 @@ import pytest
 from kernel.auth.principal import Role
 from kernel.settings import Settings
 from record.capability import served
-from record.ownership import KEPT_APART, owned_by, types
+from record.ownership import owned_by, types
 from record.pointing import NOT_FOUND
 from record.rest import fhir_routes
 from tests.record.official import NOT_SOUND, examples, type_of
@@ -233,6 +233,15 @@ async def test_nothing_is_kept_but_that_it_was_asked(patients: RoomDoor, record:
     ]
 
 
+async def test_an_audit_event_is_judged_too(patients: RoomDoor) -> None:
+    """What the record itself writes down passes its own judgement."""
+    await patients.ask("POST", "/fhir/Observation/$validate", by="system", body=observation())
+    events = await patients.ask("GET", "/fhir/AuditEvent?_count=1", by="system")
+    id_ = events.json["entry"][0]["resource"]["id"]
+    said = issues(await patients.ask("POST", f"/fhir/AuditEvent/{id_}/$validate", by="system"))
+    assert [one for one in said if one[0] == "error"] == []
+
+
 async def test_every_type_is_judged_in_its_room(patients: RoomDoor, appointments: RoomDoor) -> None:
     """HL7's examples of each type of two rooms have no errors, and those that break their own definition have."""
     doors = {rules.type: patients for rules in owned_by("patients")}
@@ -246,7 +255,7 @@ async def test_every_type_is_judged_in_its_room(patients: RoomDoor, appointments
 
 
 async def test_each_type_offers_it_for_all_and_for_one(patients: RoomDoor) -> None:
-    """Every type of the room has both addresses; what is only ever added has no resource to judge."""
+    """Every type of the room has both addresses."""
     offered = {(one.type, one.rest[:2]) for one in served(patients.app.routes) if one.rest.endswith("$validate")}
     mine = {rules.type for rules in types().values() if rules.owner == "patients"}
-    assert offered == {(type_, "/$") for type_ in mine} | {(type_, "/{") for type_ in mine - KEPT_APART}
+    assert offered == {(type_, "/$") for type_ in mine} | {(type_, "/{") for type_ in mine}
