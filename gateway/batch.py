@@ -15,7 +15,7 @@ from gateway.forwarding import Corridor, own_headers
 from gateway.routing import room_for
 from kernel.failures import Busy, Failure, Invalid, Unknown
 from kernel.http import FHIR_JSON
-from kernel.ids import Ids, derived
+from kernel.ids import derived
 from record.bundle_answers import answered, assembled
 from record.entries import Entry, at_entry
 
@@ -55,7 +55,8 @@ class Batch:
     origin: str
     base: str
     """The public address that ends in /fhir."""
-    ids: Ids
+    request_id: str
+    """The batch's name; each entry's request has it with the entry's number."""
     _size: int = 0
     _until: float = 0.0
 
@@ -110,4 +111,4 @@ class Batch:
         headers |= {name: quote(value, safe=KEPT) for name, value in own.items() if value}
         if key := self.headers.get("idempotency-key"):
             headers["idempotency-key"] = derived("batch-entry", f"{key}/{entry.n}")
-        return headers | own_headers(self.origin, self.ids.new())
+        return headers | own_headers(self.origin, f"{self.request_id}-{entry.n}")

@@ -72,12 +72,14 @@ async def bundle(request: Request) -> Response:
         raise ParameterUnknown("A Bundle is sent to the base itself.")
     sent, base = Bundle.read(await request.body()), base_of(request)
     corridors: dict[str, Corridor] = request.app.state.corridors
+    request_id, origin = room.ids.new(), _origin(request, room)
     if sent.type == "batch":
-        batch = Batch(corridors, request.headers, _origin(request, room), base, room.ids)
-        return Response(await batch.answer(sent.entries), media_type=FHIR_JSON)
+        batch = Batch(corridors, request.headers, origin, base, request_id)
+        headers = {"x-request-id": request_id}
+        return Response(await batch.answer(sent.entries), headers=headers, media_type=FHIR_JSON)
     run = run_of(sent.read_all(base=base), by.role)
     request.scope["raw_path"] = b"/fhir"
-    return await corridors[run.room].pass_on(request, origin=_origin(request, room), request_id=room.ids.new())
+    return await corridors[run.room].pass_on(request, origin=origin, request_id=request_id)
 
 
 def _origin(request: Request, room: Room) -> str:

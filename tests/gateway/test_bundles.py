@@ -97,6 +97,8 @@ async def test_a_batch_goes_to_many_rooms_and_none_stops_another(house: House) -
     codes = ["201", "400", "404", "404", "400", "503", "201", "200", "200", "400", "404", "404", "400"]
     assert statuses(answer) == codes
     assert answer.json["type"] == "batch-response"
+    audited = f"request = '{answer.headers['x-request-id']}-6' and action = 'C' and type = 'Patient'"
+    assert await house.count("record.audit", audited) == 1
     entries = answer.json["entry"]
     assert entries[0]["response"]["etag"] == 'W/"1"'
     assert entries[0]["resource"]["name"] == organization()["name"]

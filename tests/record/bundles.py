@@ -5,6 +5,7 @@ import os
 from typing import Any
 
 from kernel.auth.principal import Role
+from record.validation import check
 from tests.support.record import Answer, RoomDoor, account
 
 ACCOUNTS = [
@@ -71,8 +72,9 @@ def urn(n: int) -> str:
 
 
 def statuses(answer: Answer) -> list[str]:
-    """What became of each entry."""
+    """What became of each entry of an answer that is itself sound FHIR."""
     assert answer.status == 200, answer.body
+    check(answer.body, type="Bundle")
     return [entry["response"]["status"] for entry in answer.json["entry"]]
 
 
