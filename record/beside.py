@@ -7,7 +7,7 @@ matches whatever its unit.
 
 from record import keys, words
 from record.criterion import Amount, Beside, Coded, Match, Moment, Sought, Text
-from record.sql import Arguments, date_condition
+from record.sql import Arguments, date_condition, limits
 
 LAST_LETTER = chr(0x10FFFF)
 INSIDE = "(s.lo >= {since} and s.lo < {until} and s.hi < {until})"
@@ -49,7 +49,8 @@ def _fits(coded: Coded | None, sought: Sought, arguments: Arguments) -> str:
         case Text(match, text):
             fits = _word(text, match, arguments)
         case Moment(prefix, range_):
-            fits = date_condition(((prefix, range_),), "s.lo", "s.hi", arguments)
+            then = date_condition(((prefix, range_),), "s.lo", "s.hi", arguments)
+            fits = f"({then}{limits(prefix, range_, 's.lo', arguments)})"
         case Amount():
             fits = _number(sought, arguments)
     return fits if coded is None else f"({_code(coded, arguments)} and {fits})"

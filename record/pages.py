@@ -81,7 +81,8 @@ def _walk(asked: Query, visible: Visible, after: Position | None, value: str, pa
     key, covered = anchor(asked, visible)
     matching = _matching(asked, visible, arguments, without=covered)
     if key is None:
-        fits = f"{matching}{_only(part, 'r', arguments)}{_continued(asked, after, value, 'r', arguments)}"
+        of = f"r.type = '{asked.type}' and " if value == "id" else ""
+        fits = f"{of}{matching}{_only(part, 'r', arguments)}{_continued(asked, after, value, 'r', arguments)}"
         return f"select r.{value}, {COLUMNS} from {table} r where {fits} {_ordered(asked, value, 'r')}"  # noqa: S608
     since = bounds(asked.conditions, asked.type, "t", arguments) + _only(part, "t", arguments)
     walked = f"t.key = {arguments.add(key)}{since}{_continued(asked, after, value, 't', arguments)}"

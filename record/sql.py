@@ -76,10 +76,14 @@ def _placed(fits: str, asked: Range, places: dict[str, str], arguments: Argument
 def bounds(conditions: Sequence[Criterion], type_: str, row: str, arguments: Arguments) -> str:
     """What single main dates say about `lo` alone, so that an index in date order starts at the right place."""
     mains = [one for one in conditions if isinstance(one, Dates) and one.parameter and len(one.values) == 1]
-    limits = (_limits(*one.values[0], instant=SEARCHES[type_].instant) for one in mains)
-    return "".join(
-        f" and {row}.lo {comparison} {arguments.add(at, 'timestamptz')}" for pair in limits for comparison, at in pair
-    )
+    instant = SEARCHES[type_].instant
+    return "".join(limits(*one.values[0], f"{row}.lo", arguments, instant=instant) for one in mains)
+
+
+def limits(prefix: str, asked: Range, lo: str, arguments: Arguments, *, instant: bool = False) -> str:
+    """What a prefix and range say about the column `lo` alone, for its index."""
+    found = _limits(prefix, asked, instant=instant)
+    return "".join(f" and {lo} {comparison} {arguments.add(at, 'timestamptz')}" for comparison, at in found)
 
 
 def _limits(prefix: str, asked: Range, *, instant: bool) -> Iterator[tuple[str, datetime]]:

@@ -59,8 +59,41 @@ def people(count: int) -> Iterator[tuple[str, dict[str, Any]]]:
                 "identifier": [{"system": "urn:crowd:id", "value": f"id-{n}"}],
                 "birthDate": f"{1940 + n % 80}-{n % 12 + 1:02d}-15",
                 "gender": "female" if n % 2 else "male",
+                "deceasedDateTime": f"{2000 + n % 25}-{n % 12 + 1:02d}-15",
             },
         )
+
+
+def observations(count: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Heart rates and blood pressures of a tenth as many patients."""
+    for n in range(count):
+        of = f"Patient/crowd-{n % max(1, count // 10)}"
+        pulse = {"valueQuantity": _quantity(40 + n % 160, "/min")} | coded("8867-4")
+        pressure = coded("85354-9") | {
+            "component": [
+                coded("8480-6") | {"valueQuantity": _quantity(90 + n % 110, "mm[Hg]")},
+                coded("8462-4") | {"valueQuantity": _quantity(50 + n % 60, "mm[Hg]")},
+            ]
+        }
+        yield (
+            f"crowd-obs-{n}",
+            {
+                "resourceType": "Observation",
+                "status": "final",
+                "subject": {"reference": of},
+                "effectiveDateTime": (DAY + timedelta(minutes=n)).isoformat(),
+                **(pulse if n % 2 else pressure),
+            },
+        )
+
+
+def coded(code: str) -> dict[str, Any]:
+    """A LOINC code as an element."""
+    return {"code": {"coding": [{"system": "http://loinc.org", "code": code}]}}
+
+
+def _quantity(value: int, unit: str) -> dict[str, Any]:
+    return {"value": value, "unit": unit, "system": "http://unitsofmeasure.org", "code": unit}
 
 
 async def enter(database: Database, made: Iterator[tuple[str, dict[str, Any]]]) -> None:

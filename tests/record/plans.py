@@ -6,13 +6,14 @@ from urllib.parse import parse_qsl
 from kernel.database import Database
 from kernel.settings import Settings
 from record.care import entrust
-from record.pages import page_statement
+from record.pages import page_statement, parts
 from record.parameters import SEARCHES
 from record.query import parse
 from record.visible import Everything, OfClinics, OnlyPatient, Visible
 from tests.record import crowd
 from tests.support.postgres import connect_as, database_of
 
+SIDES = ("timeline", "word", "moment", "number")
 CLINIC = "HealthcareService/crowd"
 ALL, OWN, CARE = Everything(), OnlyPatient("crowd-7"), OfClinics((CLINIC,))
 
@@ -58,6 +59,31 @@ KINDS = (
     Kind(ALL, "Patient", "identifier=urn:crowd:id|id-5", "patient_keys_idx"),
     Kind(CARE, "Patient", "name=张", "patient_pkey"),
     Kind(OWN, "Patient", "", "patient_"),
+    Kind(ALL, "Patient", "death-date=2003", "moment_type_place_lo_id_idx"),
+    Kind(ALL, "Observation", "code-value-quantity=http://loinc.org|8867-4$gt198", "number_type_place_code_lo_id_idx"),
+    Kind(ALL, "Observation", "component-code-value-quantity=8480-6$199", "number_type_place_code_lo_id_idx"),
+    Kind(ALL, "Observation", "patient=crowd-7&code-value-quantity=8867-4$gt90", "timeline_pkey"),
+    Kind(ALL, "Observation", "patient=crowd-7&code-value-quantity=8867-4$gt90", "number_type_id_idx"),
+    Kind(ALL, "Observation", "patient=crowd-7&_sort=-value-quantity,date", "observation_keys_idx"),
+    Kind(OWN, "Observation", "value-quantity=gt100", "number_type_id_idx"),
+    Kind(CARE, "Observation", "code-value-quantity=8867-4$gt198", "number_type_place_code_lo_id_idx"),
+    Kind(ALL, "Appointment", "patient.name=张伟1", "appointment_keys_idx"),
+    Kind(ALL, "Appointment", "patient.name=张伟1", "word_type_place_value_id_idx"),
+    Kind(ALL, "Appointment", "patient:Patient.identifier=urn:crowd:id|id-5&_sort=-date", "patient_keys_idx"),
+    Kind(ALL, "Appointment", "practitioner=crowd-3&patient.name=张伟1", "timeline_pkey"),
+    Kind(CARE, "Appointment", "patient.name=张伟1", "appointment_keys_idx"),
+    Kind(OWN, "Appointment", "patient.name=张伟1", "appointment_patient_lo_id_idx"),
+    Kind(ALL, "Observation", "subject:Patient._has:Appointment:patient:identifier=urn:crowd|7", "observation_keys_idx"),
+    Kind(ALL, "Patient", "_has:Appointment:patient:identifier=urn:crowd|77", "appointment_keys_idx"),
+    Kind(ALL, "Patient", "_has:Observation:patient:code-value-quantity=8867-4$gt198", "patient_pkey"),
+    Kind(ALL, "Slot", "_has:Appointment:slot:identifier=urn:crowd|77", "slot_pkey"),
+    Kind(ALL, "Patient", "name=张伟&_has:Appointment:patient:practitioner=crowd-3", "word_type_place_value_id_idx"),
+    Kind(ALL, "Patient", "_sort=name", "word_type_place_value_id_idx"),
+    Kind(ALL, "Patient", "_sort=-name", "word_type_place_value_id_idx"),
+    Kind(ALL, "Patient", "name=张伟1&_sort=-birthdate,gender", "word_type_place_value_id_idx"),
+    Kind(ALL, "Appointment", "practitioner=crowd-3&_sort=status,-date", "appointment_keys_idx"),
+    Kind(ALL, "Appointment", "practitioner=crowd-3&_sort=date", "timeline_pkey"),
+    Kind(ALL, "Appointment", "_sort=_id", "appointment_pkey"),
 )
 
 
@@ -79,6 +105,7 @@ async def _crowd(settings: Settings, appointments: Database, patients: Database,
     await crowd.enter(appointments, crowd.slots(rows))
     await crowd.enter(appointments, crowd.appointments(rows))
     await crowd.enter(patients, crowd.people(rows // 2))
+    await crowd.enter(patients, crowd.observations(rows // 2))
     async with appointments.transaction() as tx:
         for n in range(300):
             await entrust(tx, clinic=CLINIC, patient=f"crowd-{n}", now=crowd.DAY)
@@ -90,14 +117,12 @@ async def _crowd(settings: Settings, appointments: Database, patients: Database,
 
 async def _faults(database: Database, kind: Kind, mode: str) -> list[str]:
     asked = parse(kind.type, parse_qsl(kind.asked), now=crowd.DAY)
-    statement, arguments = page_statement(asked, kind.visible)
+    statement, arguments = page_statement(asked, kind.visible, part=parts(asked, kind.visible, None)[0])
     patient = kind.visible.patient if isinstance(kind.visible, OnlyPatient) else None
     async with database.transaction(patient=patient) as tx:
         await tx.raw.execute(f"set local plan_cache_mode = {mode}")
         plan = await crowd.plan(tx, statement, arguments)
-    scanned = [
-        name for name in (*(type_.lower() for type_ in SEARCHES), "timeline", "word") if f"Seq Scan on {name} " in plan
-    ]
+    scanned = [name for name in (*(type_.lower() for type_ in SEARCHES), *SIDES) if f"Seq Scan on {name} " in plan]
     if scanned or kind.index not in plan:
         return [f"{kind.type}?{kind.asked} as {kind.visible} ({mode}) reads {scanned}, wants {kind.index}:\n{plan}"]
     return []
