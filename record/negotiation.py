@@ -17,6 +17,7 @@ from record.interaction import PRESENTATION, Interaction
 
 JSON_FORMS = frozenset({"application/fhir+json", "application/json", "json", "text/json"})
 ANY_FORM = frozenset({"*/*", "application/*", "*"})
+OUR_FORMS = JSON_FORMS | ANY_FORM
 BODY_FORMS = frozenset({"application/fhir+json", "application/json"})
 FORM = "application/x-www-form-urlencoded"
 ETAG = re.compile(r'(?:W/)?"(\d{1,9})"')
@@ -30,7 +31,10 @@ class FormUnreadable(Invalid):
 
 def accepts_json(request: Request) -> None:
     """The client takes JSON in FHIR 4.0. Raises NotAcceptable."""
-    asked = request.query_params.get("_format") or request.headers.get("accept") or "*/*"
+    accepted = request.headers.get("accept") or "*/*"
+    if accepted in OUR_FORMS and not request.scope["query_string"]:
+        return
+    asked = request.query_params.get("_format") or accepted
     # A plus sign in an address comes through as a space.
     forms = [part.replace("fhir json", "fhir+json") for part in asked.split(",")]
     if not any(_fits(form) for form in forms):
@@ -42,7 +46,7 @@ def _fits(form: str) -> bool:
     given = dict(part.split("=", 1) for part in parameters if "=" in part)
     version = given.get("fhirversion", "4.0").strip('"')
     refused = re.fullmatch(r"0(\.0*)?", given.get("q", "1")) is not None
-    return name in JSON_FORMS | ANY_FORM and version in {"4.0", "4.0.1"} and not refused
+    return name in OUR_FORMS and version in {"4.0", "4.0.1"} and not refused
 
 
 def sends_json(media_type: str) -> None:
@@ -102,9 +106,9 @@ def expected_version(if_match: str | None) -> int | None:
     return int(etag[1])
 
 
-def known_to_client(asked: Interaction, *, etag: str, updated_at: datetime) -> bool:
+def known_to_client(request: Request, *, etag: str, updated_at: datetime) -> bool:
     """Whether the client says it has this very version already (RFC 9110, 13.1.2 and 13.1.3)."""
-    none_match, since = asked.if_none_match, asked.if_modified_since
+    none_match, since = request.headers.get("if-none-match"), request.headers.get("if-modified-since")
     if none_match is not None:
         return none_match.strip() == "*" or etag in [part.strip() for part in none_match.split(",")]
     if since is None:

@@ -19,7 +19,7 @@ from record.audit_events import read_event, search_events
 from record.cursor import Sought
 from record.edge import base_of, cursors, request_id, room_of, saw
 from record.failures import ParameterUnknown, ValueUnreadable, VersionUnknown
-from record.interaction import Interaction, preferences
+from record.interaction import preferences, query_of
 from record.negotiation import accepts_json, asked_for, known_to_client, lenient
 from record.ownership import KEPT_APART
 from record.read import read, vread
@@ -33,21 +33,21 @@ LONGEST_VERSION = 9
 
 async def answer_read(request: Request, type_: str, id_: str, by: Principal) -> Response:
     """The version in force, or 304 when the client has it."""
-    asked, view = _plain(request, type_)
+    view = _plain(request, type_)
     tx, visible = request.state.tx, visible_to(by)
     if type_ in KEPT_APART:
         stored = await read_event(tx, id_, visible=visible)
     else:
         stored = await read(tx, type_, id_, visible=visible)
     await saw(request, [_entry(request, by, "read", stored)])
-    if known_to_client(asked, etag=stored.etag, updated_at=stored.updated_at):
+    if known_to_client(request, etag=stored.etag, updated_at=stored.updated_at):
         return unchanged(stored)
     return shown(stored, view=view)
 
 
 async def answer_vread(request: Request, type_: str, id_: str, version: str, by: Principal) -> Response:
     """One version."""
-    _, view = _plain(request, type_)
+    view = _plain(request, type_)
     if not (version.isascii() and version.isdigit() and len(version) <= LONGEST_VERSION):
         raise VersionUnknown
     stored = await vread(request.state.tx, type_, id_, int(version), visible=visible_to(by))
@@ -109,18 +109,18 @@ def link_to(request: Request, place: str, by: Principal, sought: Sought) -> str:
     return f"{base_of(request)}/{place}?_page={quote(sealed)}"
 
 
-def _plain(request: Request, type_: str) -> tuple[Interaction, View]:
-    """The interaction, and how much of the resource is wanted."""
+def _plain(request: Request, type_: str) -> View:
+    """How much of one resource is wanted: nothing else stands after the question mark."""
     accepts_json(request)
-    asked = Interaction.of(request)
-    if not asked.query:
-        return asked, WHOLE
-    view, rest = view_in(asked.query, type_)
+    query = query_of(request)
+    if not query:
+        return WHOLE
+    view, rest = view_in(query, type_)
     if rest:
         raise ParameterUnknown("A read takes _summary or _elements, _format and _pretty.")
     if view.way == "count":
         raise ValueUnreadable("_summary=count belongs to a search.")
-    return asked, view
+    return view
 
 
 def _entry(request: Request, by: Principal, interaction: str, stored: Stored) -> AuditEntry:
