@@ -17,13 +17,14 @@ from kernel.database import Transaction
 from kernel.failures import Forbidden
 from record.conditional import criteria, the_one
 from record.entries import Entry
-from record.failures import LinkUnresolved, TargetUnclear
+from record.failures import BundleTooLarge, LinkUnresolved, TargetUnclear
 from record.keys import token_forms
 from record.links import relinked
 from record.ownership import KEPT_APART, types
 from record.transaction_plan import Plan
 from record.visible import visible_to
 
+MOST_SEARCHES = 500
 URN = ("urn:uuid:", "urn:oid:")
 CONDITIONAL = re.compile(r"([A-Z][A-Za-z]{1,63})\?(.+)")
 MAY_BE_CONDITIONAL = re.compile(rb'"[A-Z][A-Za-z]{1,63}\?|\\')
@@ -49,6 +50,8 @@ class Links:
             return entry.resource
         for text in sorted(conditional):
             if text not in self._found:
+                if len(self._found) >= MOST_SEARCHES:
+                    raise BundleTooLarge(f"{MOST_SEARCHES} different conditional references at once are enough.")
                 self._found[text] = await self._fitting(tx, text)
         base = ABSOLUTE.fullmatch(entry.full_url or "")
         beside = base[1] if base else ""

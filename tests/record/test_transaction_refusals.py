@@ -156,6 +156,16 @@ async def test_unreadable_bundles_are_refused(patients: RoomDoor) -> None:
         assert answer.status in {400, 415}
 
 
+async def test_too_many_conditional_references_are_refused(patients: RoomDoor) -> None:
+    """A resource full of searches is answered before the database is asked all of them."""
+    value = fresh()
+    await transact(patients, post(patient(value)))
+    many = [{"reference": f"Patient?identifier={MRN}|{value}&_lastUpdated=gt{1000 + n}"} for n in range(501)]
+    extended = [{"url": "https://x.example/seen", "valueReference": one} for one in many]
+    answer = await transact(patients, post(basic("Patient/tove", extension=extended)))
+    assert (answer.status, answer.codes, places(answer)) == (413, ["bundle-too-large"], ["Bundle.entry[0]"])
+
+
 async def test_too_many_entries_are_refused_at_once(patients: RoomDoor) -> None:
     """Ten thousand entries are answered without one of them being read."""
     many = transaction(*(ask("GET", "Nonsense nonsense") for _ in range(10_000)))
