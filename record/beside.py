@@ -6,7 +6,7 @@ matches whatever its unit.
 """
 
 from record import keys, words
-from record.criterion import Amount, Beside, Coded, Match, Moment, Sought, Text
+from record.criterion import Amount, Beside, Coded, Compared, Match, Moment, Text
 from record.sql import Arguments, date_condition, limits
 
 LAST_LETTER = chr(0x10FFFF)
@@ -44,7 +44,7 @@ def place(places: list[int], arguments: Arguments, row: str = "s") -> str:
     return f"{row}.place = any({arguments.add(places, 'int[]')})"
 
 
-def _fits(coded: Coded | None, sought: Sought, arguments: Arguments) -> str:
+def _fits(coded: Coded | None, sought: Compared, arguments: Arguments) -> str:
     match sought:
         case Text(match, text):
             fits = _word(text, match, arguments)

@@ -13,13 +13,13 @@ from record.criterion import (
     Beside,
     Chain,
     Coded,
+    Compared,
     Criterion,
     Dates,
     Has,
     IdIn,
     Match,
     Missing,
-    Sought,
     Text,
     is_main,
 )
@@ -138,7 +138,7 @@ class Reader:
             return AnyKey(parameter, tuple(f"{one}${two}" for one, two in spelt))
         return Beside(parameter, tuple((_coded(first, one), self._sought(second, two)) for one, two in pairs))
 
-    def _sought(self, part: Parameter | Component, value: str) -> Sought:
+    def _sought(self, part: Parameter | Component, value: str) -> Compared:
         match part.kind:
             case Kind.DATE:
                 return moment(plain(value), part.code, self._now)

@@ -88,7 +88,7 @@ class Coded:
     system: str | None
 
 
-Sought: TypeAlias = Text | Moment | Amount
+Compared: TypeAlias = Text | Moment | Amount
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class Beside:
     """At least one of these values in a side table, each beside a code where the parameter is a composite."""
 
     parameter: Parameter
-    values: tuple[tuple[Coded | None, Sought], ...]
+    values: tuple[tuple[Coded | None, Compared], ...]
 
     @property
     def table(self) -> str:

@@ -19,8 +19,6 @@ USUAL_COUNT = 50
 LARGEST_COUNT = 200
 MOST_PARAMETERS = 50
 MOST_SORT_KEYS = 5
-SUMMARIES = frozenset({"true", "text", "data", "count", "false"})
-ELEMENT = re.compile(r"[A-Za-z][A-Za-z0-9]{0,63}(?:\.[A-Za-z][A-Za-z0-9]{0,63}){0,8}")
 EVERY = "*"
 
 
@@ -64,8 +62,6 @@ class Query:
     total: bool = False
     includes: tuple[Include, ...] = ()
     revincludes: tuple[Include, ...] = ()
-    summary: str | None = None
-    elements: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
 
 
@@ -100,25 +96,20 @@ class _Reading:
     sort: tuple[SortKey, ...] = ()
     count: int = USUAL_COUNT
     total: bool = False
-    summary: str | None = None
-    elements: tuple[str, ...] = ()
     reader: Reader = field(init=False)
 
     def __post_init__(self) -> None:
         self.reader = Reader(self.now)
 
     def query(self, ignored: tuple[str, ...]) -> Query:
-        count = 0 if self.summary == "count" else self.count
         return Query(
             type=self.type,
             conditions=tuple(self.conditions),
             sort=self.sort,
-            count=count,
-            total=self.total or count == 0,
+            count=self.count,
+            total=self.total or self.count == 0,
             includes=tuple(self.includes),
             revincludes=tuple(self.revincludes),
-            summary=self.summary,
-            elements=self.elements,
             ignored=ignored,
         )
 
@@ -162,17 +153,6 @@ class _Reading:
             raise ValueUnreadable("_total must be accurate, estimate or none.")
         self.total = value != "none"
 
-    def _take_summary(self, value: str) -> None:
-        if value not in SUMMARIES:
-            raise ValueUnreadable("_summary must be true, text, data, count or false.")
-        self.summary = value
-
-    def _take_elements(self, value: str) -> None:
-        names = value.split(",")
-        if not all(ELEMENT.fullmatch(name) for name in names):
-            raise ValueUnreadable("_elements must be names of elements with commas between them.")
-        self.elements = (*self.elements, *names)
-
     def _take_include(self, code: str, modifier: str, value: str) -> None:
         if modifier not in {"", "iterate"}:
             raise ModifierUnknown(f"'{code}' takes the modifier ':iterate' only.")
@@ -186,8 +166,6 @@ CONTROLS: dict[str, Callable[[_Reading, str], None]] = {
     "_count": _Reading._take_count,
     "_sort": _Reading._take_sort,
     "_total": _Reading._take_total,
-    "_summary": _Reading._take_summary,
-    "_elements": _Reading._take_elements,
 }
 
 

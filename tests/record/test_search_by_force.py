@@ -27,7 +27,7 @@ from tests.support.record import migrated_record
 
 NOW = datetime(2026, 11, 25, 8, tzinfo=UTC)
 SEARCHES = 2000
-SEARCHES_SEEN = 300
+SEARCHES_SEEN = 200
 Asked = list[tuple[str, str]]
 
 

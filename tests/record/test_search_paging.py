@@ -3,6 +3,7 @@
 import asyncio
 import random
 from datetime import UTC, datetime
+from decimal import Decimal
 from itertools import count
 from typing import Any
 
@@ -11,6 +12,9 @@ import pytest
 from kernel.database import Database, Transaction
 from kernel.settings import Settings
 from record.care import entrust
+from record.cursor import Cursors, Sought
+from record.failures import PageUnreadable
+from record.pages import Position
 from record.search import search
 from record.visible import OfClinics
 from record.write import create, create_many, delete, update
@@ -109,3 +113,22 @@ async def test_who_is_not_touched_is_seen_once_whatever_others_write(record: Set
                 assert len(expected) == len(STILL)
         stop.set()
         assert await writing > len(ORDERS)
+
+
+PLACES = [
+    Position((NOW,), "a"),
+    Position((None, "张,|", Decimal("1.50"), datetime(2026, 1, 1, 0, 0, 0, 5, tzinfo=UTC)), "b"),
+    Position((Decimal("-1E+3"), None, ""), "c"),
+]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_link_keeps_the_place_to_the_letter(place: Position) -> None:
+    """Whatever a search is in order of, the sealed link gives back its place, to its own account and type alone."""
+    cursors, sought = Cursors("secret"), Sought((("name", "张"), ("_sort", "name")), place, lenient=True)
+    sealed = cursors.seal(sought, place="Patient", account="ann")
+    assert cursors.open(sealed, place="Patient", account="ann") == sought
+    assert "Patient" not in sealed
+    for other in (("Patient", "bob"), ("Observation", "ann")):
+        with pytest.raises(PageUnreadable):
+            cursors.open(sealed, place=other[0], account=other[1])
