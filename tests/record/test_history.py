@@ -233,3 +233,27 @@ async def test_the_horizon_is_the_oldest_open_transactions_beginning(
             assert await settled(asking, now=now, tolerance=timedelta(seconds=1)) <= now - timedelta(seconds=1)
     finally:
         await owner.close()
+
+
+async def test_every_history_is_recorded_with_whose_record_it_showed(door: RoomDoor, patients: Database) -> None:
+    """One resource's history names it; those of type and record have a row for each patient, and a digest."""
+    now = datetime.now(UTC)
+    async with patients.transaction() as tx:
+        for name in ("audit-ann", "audit-bob"):
+            await create(tx, {"resourceType": "Patient", "id": name}, id=f"history-{name}", now=now)
+    since = f"_since={now.isoformat(timespec='milliseconds').replace('+00:00', 'Z')}"
+    await door.ask("GET", f"/fhir/_history?{since}", by="system", x_request_id="history-system")
+    await door.ask("GET", "/fhir/Organization/_history", by="admin", x_request_id="history-type")
+    async with door.app.state.room.database.transaction() as tx:
+        await create(tx, hospital("recorded"), id="recorded", now=now)
+    await door.ask("GET", "/fhir/Organization/recorded/_history", by="admin", x_request_id="history-instance")
+    async with patients.reading() as reading:
+        rows = await reading.raw.fetch(
+            "select interaction, type, entity, patient, query is not null as searched from record.audit"
+            " where request like 'history-%' order by interaction, patient"
+        )
+    told = [tuple(row) for row in rows]
+    assert ("history-instance", "Organization", "Organization/recorded", None, False) in told
+    assert ("history-type", "Organization", "", None, True) in told
+    shown = {row[3] for row in told if row[0] == "history-system"}
+    assert {"history-audit-ann", "history-audit-bob"} <= shown
