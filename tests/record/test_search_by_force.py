@@ -93,6 +93,9 @@ async def differing(tx: Transaction, asker: Asker, force: Force, visible: Visibl
         found = await walked(tx, type_, asked, asker.chance.choice((5, 50)), visible)
         hits += bool(expected)
         in_order = any(name == "_sort" for name, _ in asked)
+        if asker.chance.random() < 0.1:
+            counted = await search(tx, type_, [*asked, ("_count", "0")], visible=visible, now=NOW)
+            assert counted.total == len(expected), (type_, asked)
         if found != expected if in_order else sorted(found) != sorted(expected):
             wrong.append((type_, asked, found, expected))
     assert hits > searches / 20
