@@ -19,6 +19,8 @@ class Search:
     text: tuple[str, ...] = ()
     """Codes whose words are indexed too, for `:text`."""
     anchors: tuple[tuple[str, ...], ...] = ()
+    long: tuple[str, ...] = ()
+    """Anchors of one parameter whose lists are so long that any other selective criterion goes first."""
     codes: tuple[str, ...] = ()
     """The parameters' names; empty in a hint for all of HL7's."""
 
@@ -66,7 +68,8 @@ HINTS: Mapping[str, Search] = {
         date="date",
         broad=_codes("method data-absent-reason component-data-absent-reason combo-data-absent-reason"),
         text=("code",),
-        anchors=(("patient",), ("patient", "code"), ("patient", "category")),
+        anchors=(("patient",), ("patient", "code"), ("patient", "category"), ("code",)),
+        long=("code",),
     ),
     "DocumentReference": Search(
         date="date",

@@ -1,5 +1,6 @@
 """Which way through the indexes a search goes, and whether what it collects must be put in order anew."""
 
+from collections.abc import Sequence
 from functools import cache
 
 from record import definitions
@@ -11,6 +12,8 @@ from record.parameters import SEARCHES, Kind, parameters
 from record.query import Query
 from record.visible import OnlyPatient, Visible
 
+RANGES = 4
+"""The rank of numbers and dates beside the type's own rows."""
 INSTANTS = frozenset({"instant", "dateTime", "date"})
 
 
@@ -77,7 +80,7 @@ def _rank(one: Criterion) -> int | None:
         case AnyKey():
             return 1 if one.drives else None
         case Beside():
-            return 2 if isinstance(one.values[0][1], Text) else 4
+            return 2 if isinstance(one.values[0][1], Text) else RANGES
         case Chain() | Has():
             return 3
     return None
@@ -93,8 +96,16 @@ def anchor(asked: Query, visible: Visible) -> tuple[int | None, list[Criterion]]
     if not fitting:
         return None, []
     codes = max(fitting, key=len)
-    key = anchor_key(asked.type, tuple((code, single[code].forms[0]) for code in codes))
-    return key, [single[code] for code in codes]
+    covered: list[Criterion] = [single[code] for code in codes]
+    if codes[0] in SEARCHES[asked.type].long and len(codes) == 1 and _selects(asked.conditions, covered):
+        return None, []
+    return anchor_key(asked.type, tuple((code, single[code].forms[0]) for code in codes)), covered
+
+
+def _selects(conditions: Sequence[Criterion], covered: Sequence[Criterion]) -> bool:
+    """Whether something beside what an anchor covers is selective; a range of numbers or dates need not be."""
+    ranks = (_rank(one) for one in conditions if one not in covered)
+    return any(rank is not None and rank < RANGES for rank in ranks)
 
 
 def _is_outright(one: AnyKey) -> bool:
