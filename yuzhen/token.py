@@ -52,7 +52,9 @@ def system_token(settings: Settings, account: str) -> Callable[[], str]:
     if settings.token_file:
         return lambda: _written_in(Path(settings.token_file))
     if not (settings.secrets / SIGNING_KEY).exists():
-        raise TokenRefused("Name a file with an access token: the platform's own secrets are not on this machine.")
+        raise TokenRefused(
+            "Name a file with an access token, or in YUZHEN_STATE the folder that holds the platform's secrets."
+        )
     return lambda: _issued(settings, account=account, role=Role.SYSTEM)
 
 

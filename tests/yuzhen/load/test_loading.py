@@ -236,6 +236,27 @@ def test_who_is_no_system_may_not_load(platform: Platform, name: str, tmp_path: 
     assert loaded(one) == (2, "0 0 0 0")
 
 
+def test_a_token_is_renewed(platform: Platform, asked: Asked, name: str, tmp_path: Path) -> None:
+    """A token that is no longer accepted is asked for anew; where there is no other, the load ends with a sentence."""
+    (tmp_path / "a.ndjson").write_text(written(patient(name)))
+    fresh = system_token(platform.settings, "loading")
+    given = iter(["expired", fresh()])
+    assert loaded(replace(wish(platform, tmp_path / "a.ndjson"), token=lambda: next(given))) == (0, "1 1 0 0")
+    said = StringIO()
+    one = replace(wish(platform, tmp_path / "a.ndjson"), token=lambda: "expired")
+    assert load(one, Console(file=said, width=120)) == 2
+    assert "fresh one" in said.getvalue()
+
+
+def test_what_comes_twice_is_entered_once(platform: Platform, asked: Asked, name: str, tmp_path: Path) -> None:
+    """A resource that stands in a file twice, and in another file too, is entered once and refused nowhere."""
+    line = written(observation(f"{name}-1", uuid(name)))
+    (tmp_path / "a.ndjson").write_text("\n".join([written(patient(name)), line, line]))
+    (tmp_path / "b.ndjson").write_text(line)
+    assert loaded(wish(platform, tmp_path / "a.ndjson", tmp_path / "b.ndjson")) == (0, "4 2 2 0")
+    assert asked.one(f"Observation/{name}-1")["meta"]["versionId"] == "1"
+
+
 def test_an_unreachable_platform_is_told(
     platform: Platform, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
