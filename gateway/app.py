@@ -26,7 +26,7 @@ def create_app(settings: Settings) -> FastAPI:
 
 def _start(app: FastAPI, room: Room) -> Sequence[Coroutine[Any, Any, None]]:
     app.state.corridors = {name: Corridor(name, room.settings) for name in rooms()}
-    app.state.published = Published(app.state.corridors, app.routes, room.clock)
+    app.state.published = Published(app.state.corridors, app.routes, room)
     app.state.relay = live.Relay(room.redis)
     room.at_close(*(corridor.close for corridor in app.state.corridors.values()))
     return [app.state.relay.run()]

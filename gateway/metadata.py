@@ -29,14 +29,14 @@ PUBLISHED = {SERVED: list(conformance.PARAMETERS)}
 async def metadata(request: Request) -> Response:
     """The CapabilityStatement, put together from what each running room says it serves."""
     accepts_json(request)
-    return json(await _published(request).statement(base=base_of(request)), media_type=FHIR_JSON)
+    return json(await _published(request).statement(), media_type=FHIR_JSON)
 
 
 # rule: guarded-routes because it says no more than the CapabilityStatement
 @router.api_route("/fhir/openapi.json", methods=["GET", "HEAD"], openapi_extra={UNLISTED: True})
 async def openapi(request: Request) -> Response:
     """The same as an OpenAPI 3.1 document, with HL7's schemas."""
-    return Response(await _published(request).openapi(base=base_of(request)), media_type="application/json")
+    return Response(await _published(request).openapi(), media_type="application/json")
 
 
 # rule: guarded-routes because how the house is searched and operated is published to all

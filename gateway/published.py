@@ -10,7 +10,7 @@ import orjson
 from starlette.routing import BaseRoute
 
 from gateway.forwarding import Corridor, RoomAway
-from kernel.clock import Clock
+from kernel.service import Room
 from record.capability import RoomCapability, capability_of, statement
 from record.openapi import document
 from record.operation_definitions import merged, operation_definitions
@@ -31,10 +31,10 @@ class House:
 class Published:
     """The house's word about itself."""
 
-    def __init__(self, corridors: Mapping[str, Corridor], routes: Sequence[BaseRoute], clock: Clock) -> None:
+    def __init__(self, corridors: Mapping[str, Corridor], routes: Sequence[BaseRoute], room: Room) -> None:
         self._corridors = corridors
         self._routes = routes
-        self._clock = clock
+        self._room = room
         self._kept: House | None = None
         self._document: tuple[House, bytes] | None = None
         self._asking = asyncio.Lock()
@@ -42,21 +42,21 @@ class Published:
     async def house(self) -> House:
         """What is served. Raises RoomAway while a room cannot say its part."""
         async with self._asking:
-            now = self._clock.now()
+            now = self._room.clock.now()
             if self._kept is None or now - self._kept.asked_at > KEPT_FOR:
                 self._kept = await self._asked(now)
             return self._kept
 
-    async def statement(self, *, base: str) -> dict[str, Any]:
+    async def statement(self) -> dict[str, Any]:
         """The CapabilityStatement of the house. Raises RoomAway."""
-        house = await self.house()
-        return statement(house.rooms, base=base, now=house.asked_at)
+        house, settings = await self.house(), self._room.settings
+        return statement(house.rooms, base=f"{settings.address}/fhir", issuer=settings.issuer, now=house.asked_at)
 
-    async def openapi(self, *, base: str) -> bytes:
+    async def openapi(self) -> bytes:
         """The same as an OpenAPI document. Raises RoomAway."""
         house = await self.house()
         if self._document is None or self._document[0] is not house:
-            self._document = house, orjson.dumps(document(await self.statement(base=base), house.operations))
+            self._document = house, orjson.dumps(document(await self.statement(), house.operations))
         return self._document[1]
 
     async def _asked(self, now: datetime) -> House:

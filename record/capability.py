@@ -21,6 +21,8 @@ from record.parameters import SEARCHES, Kind, parameters
 from record.splice import instant
 
 FHIR_VERSION = "4.0.1"
+TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
+OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 PLACE = re.compile(r"/fhir(?:/(?P<type>[A-Z][A-Za-z]+))?(?P<rest>(?:/.*)?)")
 OPERATION_NAME = re.compile(r"\$([a-z][a-z\-]*)$")
 TYPE_PART = re.compile(r"\{type:\w+\}")
@@ -122,8 +124,8 @@ def served(routes: Sequence[BaseRoute]) -> Iterator[Served]:
                 yield Served(place["type"] or "", place["rest"], frozenset(route.methods or ()), marks, about, changes)
 
 
-def statement(rooms: Iterable[RoomCapability], *, base: str, now: datetime) -> dict[str, Any]:
-    """One CapabilityStatement for all these rooms."""
+def statement(rooms: Iterable[RoomCapability], *, base: str, issuer: str, now: datetime) -> dict[str, Any]:
+    """One CapabilityStatement for all these rooms; `issuer` is the address under which people sign in."""
     listed = list(rooms)
     patches = dict.fromkeys(form for room in listed for form in room.patches)
     return {
@@ -141,13 +143,13 @@ def statement(rooms: Iterable[RoomCapability], *, base: str, now: datetime) -> d
         "fhirVersion": FHIR_VERSION,
         "format": ["application/fhir+json", "json"],
         **({"patchFormat": list(patches)} if patches else {}),
-        "rest": [_rest(listed)],
+        "rest": [_rest(listed, issuer)],
     }
 
 
-def _rest(rooms: Sequence[RoomCapability]) -> dict[str, Any]:
+def _rest(rooms: Sequence[RoomCapability], issuer: str) -> dict[str, Any]:
     resources = {type_: resource for room in rooms for type_, resource in room.resources.items()}
-    rest: dict[str, Any] = {"mode": "server", "security": {"cors": False, "description": "OAuth 2.0 bearer tokens."}}
+    rest: dict[str, Any] = {"mode": "server", "security": _security(issuer)}
     interactions = {one["code"]: one for room in rooms for one in room.interactions}
     operations = {one["name"]: one for room in rooms for one in room.operations}
     if resources:
@@ -157,6 +159,17 @@ def _rest(rooms: Sequence[RoomCapability]) -> dict[str, Any]:
     if operations:
         rest["operation"] = list(operations.values())
     return rest
+
+
+def _security(issuer: str) -> dict[str, Any]:
+    """Where a client gets its token (https://hl7.org/fhir/smart-app-launch/1.0.0/conformance/index.html)."""
+    places = [{"url": name, "valueUri": f"{issuer}/{name}"} for name in ("authorize", "token")]
+    return {
+        "extension": [{"url": OAUTH_URIS, "extension": places}],
+        "cors": False,
+        "service": [{"coding": [{"system": f"{TERMINOLOGY}/restful-security-service", "code": "OAuth"}]}],
+        "description": "OAuth 2.0 bearer tokens.",
+    }
 
 
 def codes_of(one: Served, table: Iterable[tuple[str, str, str]]) -> list[str]:

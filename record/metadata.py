@@ -20,7 +20,7 @@ def metadata_routes() -> APIRouter:
         """What this room really serves."""
         room = room_of(request)
         mine = capability_of(room.name, request.app.routes)
-        return fhir(statement([mine], base=base_of(request), now=room.clock.now()))
+        return fhir(statement([mine], base=base_of(request), issuer=room.settings.issuer, now=room.clock.now()))
 
     # rule: guarded-routes because what a server can do is said to everybody
     @router.api_route("/fhir/OperationDefinition", methods=["GET", "HEAD"], openapi_extra={UNLISTED: True})

@@ -141,7 +141,16 @@ def _merge(target: Any, patch: Any) -> Any:
     return merged
 
 
-WAYS: Mapping[str, Callable[[Any, Any], Any]] = {JSON_PATCH: _operations, MERGE_PATCH: _merged}
+def _either(document: Any, patch: Any) -> Any:
+    """A client that says JSON alone: its shape tells the kind of patch."""
+    return _operations(document, patch) if isinstance(patch, list) else _merged(document, patch)
+
+
+WAYS: Mapping[str, Callable[[Any, Any], Any]] = {
+    JSON_PATCH: _operations,
+    MERGE_PATCH: _merged,
+    "application/json": _either,
+}
 
 
 def _weigh(value: Any, *, deepest: int) -> int:

@@ -98,8 +98,10 @@ def test_the_rooms_statements_become_one() -> None:
         app = FastAPI()
         for router in fhir_routes(room):
             app.include_router(router)
-        said: dict[str, Any] = statement([capability_of(room, app.routes)], base="https://x/fhir", now=NOW)
+        said: dict[str, Any] = statement(
+            [capability_of(room, app.routes)], base="https://x/fhir", issuer="https://x", now=NOW
+        )
         apart.append(RoomCapability.from_statement(room, orjson.loads(orjson.dumps(said))))
-    whole = statement(apart, base="https://x/fhir", now=NOW)
+    whole = statement(apart, base="https://x/fhir", issuer="https://x", now=NOW)
     assert [one["type"] for one in whole["rest"][0]["resource"]] == sorted(types())
     assert check(orjson.dumps(whole), type="CapabilityStatement")
