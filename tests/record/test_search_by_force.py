@@ -26,8 +26,8 @@ from tests.support.postgres import database_of
 from tests.support.record import migrated_record
 
 NOW = datetime(2026, 11, 25, 8, tzinfo=UTC)
-SEARCHES = 2000
-SEARCHES_SEEN = 200
+SEARCHES = 1600
+SEARCHES_SEEN = 100
 Asked = list[tuple[str, str]]
 
 
