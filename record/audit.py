@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import logging
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any, Self
@@ -28,13 +28,16 @@ EVERY = 0.005
 LARGEST_BATCH = 1000
 START = bytes(32)
 
-INSERT = """
+INTO = """
 insert into record.audit (account, role, fhir_user, action, interaction, type, entity, version, patient, outcome,
   request, query, id, at, writer, batch, n, prev, hash)
+"""
+INSERT = f"{INTO} values ({', '.join(f'${n}' for n in range(1, 20))})"
+INSERT_MANY = f"""{INTO}
 select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int[],
   $9::text[], $10::text[], $11::text[], $12::bytea[], $13::text[], $14::timestamptz[], $15::text[], $16::bigint[],
   $17::int[], $18::bytea[], $19::bytea[])
-"""
+"""  # noqa: S608 - our own words
 
 
 class AuditAway(Busy):
@@ -121,8 +124,11 @@ async def written(tx: Transaction, *entries: AuditEntry, ids: Ids, now: datetime
     await _insert(tx, Chain(ids.new()).rows(entries, at=now, ids=ids))
 
 
-async def _insert(tx: Transaction, rows: Iterable[tuple[Any, ...]]) -> None:
-    await tx.raw.execute(INSERT, *(list(column) for column in zip(*rows, strict=True)))
+async def _insert(tx: Transaction, rows: Sequence[tuple[Any, ...]]) -> None:
+    if len(rows) == 1:
+        await tx.raw.execute(INSERT, *rows[0])
+    else:
+        await tx.raw.execute(INSERT_MANY, *(list(column) for column in zip(*rows, strict=True)))
 
 
 class AuditWriter:
