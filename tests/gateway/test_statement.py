@@ -11,6 +11,7 @@ import pytest
 from kernel.settings import Settings
 from record.capability import CONDITIONS, INTERACTIONS, OF_THE_SYSTEM, OPERATION_NAME, capability_of, codes_of, served
 from record.ownership import KEPT_APART, types
+from record.parameters import parameters
 from record.validation import check
 from tests.support.gate import Gate, gate_of
 from tests.support.platform import Platform
@@ -121,9 +122,12 @@ async def test_interactions_of_the_whole_system(platform: Platform, said: Claim)
     assert {code for code, answer in answers.items() if offers(answer)} == claimed
 
 
-def value_of(parameter: Claim) -> str:
+def value_of(type_: str, parameter: Claim) -> str:
     """A value of a parameter's kind."""
-    return quote(VALUES[parameter["type"]] if parameter["type"] != "composite" else "x$x", safe="|$:/.")
+    if parameter["type"] != "composite":
+        return quote(VALUES[parameter["type"]], safe="|:/.")
+    components = parameters(type_)[parameter["name"]].components
+    return quote("$".join(VALUES[component.kind] for component in components), safe="|$:/.")
 
 
 async def test_search_parameters(platform: Platform, said: Claim) -> None:
@@ -131,7 +135,7 @@ async def test_search_parameters(platform: Platform, said: Claim) -> None:
     asked: dict[str, tuple[str, str]] = {}
     for type_, claim in resources(said).items():
         for parameter in claim.get("searchParam", ()):
-            asked[f"{type_}?{parameter['name']}={value_of(parameter)}"] = ("GET", "")
+            asked[f"{type_}?{parameter['name']}={value_of(type_, parameter)}"] = ("GET", "")
         for how in ("searchInclude", "searchRevInclude"):
             name = {"searchInclude": "_include", "searchRevInclude": "_revinclude"}[how]
             asked |= {f"{type_}?{name}={one}": ("GET", "") for one in claim.get(how, ())}
