@@ -153,7 +153,7 @@ async def test_capabilities_say_what_is_served(migrated: Settings) -> None:
         said = orjson.loads((await door.ask("GET", "/fhir/metadata")).body)
     served = {one["type"]: one for one in said["rest"][0]["resource"]}
     operations = {operation["name"] for operation in served["Encounter"]["operation"]}
-    assert operations == {"start", "confirm-follow-up", "finish"}
+    assert operations == {"start", "confirm-follow-up", "finish", "validate"}
     interactions = {type_: {i["code"] for i in one["interaction"]} for type_, one in served.items()}
     assert interactions["Encounter"].isdisjoint({"create", "update", "delete"})
     assert "create" in interactions["Communication"]

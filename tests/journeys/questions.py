@@ -87,6 +87,9 @@ def operations(scene: Scene) -> Iterator[Question]:
         yield from _on_encounter(walk)
         yield from _on_prescription(walk)
         yield from _on_order(walk)
+        for name, id_ in walk.ids.items():
+            yield "POST", f"/fhir/{name.partition(' ')[0]}/{id_}/$validate"
+    yield "GET", f"/fhir/Patient/{HIM}/$everything"
 
 
 def _on_appointment(scene: Scene, walk: Walked) -> Iterator[Question]:

@@ -104,9 +104,9 @@ async def test_what_the_room_serves_is_what_it_says(migrated: Settings) -> None:
         said = orjson.loads((await at.door.ask("GET", "/fhir/metadata", by="doctor")).body)
     resources = {one["type"]: one for one in said["rest"][0]["resource"]}
     names = {operation["name"] for operation in resources["Task"]["operation"]}
-    steps = {"review", "choose-pharmacy", "pickup-code", "claim", "dispense", "close", "cancel"}
+    steps = {"review", "choose-pharmacy", "pickup-code", "claim", "dispense", "close", "cancel", "validate"}
     assert names == steps
-    assert {one["name"] for one in resources["MedicationRequest"]["operation"]} == {"prepare", "sign"}
+    assert {one["name"] for one in resources["MedicationRequest"]["operation"]} == {"prepare", "sign", "validate"}
     assert not {"create", "update", "delete"} & {one["code"] for one in resources["Task"]["interaction"]}
 
 
