@@ -133,7 +133,7 @@ def test_a_reference_points_at_what_it_may(change: dict[str, Any], places: set[s
     assert _places({**order, **change}) == places
 
 
-def test_data_must_be_base64() -> None:
+def test_a_binary_is_base64() -> None:
     """What claims to be base64 can be read as such, with line ends or without."""
     binary = {"resourceType": "Binary", "contentType": "text/plain"}
     assert _places({**binary, "data": "eWVz"}) == set()
