@@ -87,6 +87,7 @@ def _has(criterion: Has, arguments: Arguments, visible: Visible, *, row: str, dr
         return "false"
     fits = seen_where(source, criterion.criterion, arguments, visible, row=inner)
     ids = references(criterion.parameter, criterion.type, arguments, row=inner)
-    found = f"select x.id from {types()[source].partition} {inner}, lateral ({ids}) x(id) where {fits}"  # noqa: S608
+    # DISTINCT: without it the planner expects too many for a set that is made once, and looks through them row by row.
+    found = f"select distinct x.id from {types()[source].partition} {inner}, lateral ({ids}) x(id) where {fits}"  # noqa: S608
     whose = f"{row}.type = '{criterion.type}' and {row}.id"
     return f"{whose} = any(array({found}))" if drives else f"({row}.id in ({found})) is true"

@@ -25,6 +25,8 @@ class Asker:
 
     force: Force
     chance: random.Random
+    along: float = 0.35
+    """The share of criteria that go along references or back."""
 
     @cached_property
     def speller(self) -> Speller:
@@ -50,12 +52,12 @@ class Asker:
 
     def _criterion(self, type_: str, id_: str, depth: int = 0) -> Iterator[Pair]:
         """One criterion that the resource meets, or nearly."""
-        draw = self.chance.random()
-        if draw < 0.2 and depth < DEEPEST and (chained := self._chain(type_, id_, depth)):
+        draw = self.chance.random() if depth < DEEPEST else 1.0
+        if draw < self.along / 2 and (chained := self._chain(type_, id_, depth)):
             yield chained
-        elif draw < 0.35 and depth < DEEPEST and (turned := self._has(type_, id_, depth)):
+        elif draw < self.along and (turned := self._has(type_, id_, depth)):
             yield turned
-        elif draw < 0.38:
+        elif self.chance.random() < 0.04:
             yield "_id", f"{self._one_of(type_)},none"
         else:
             yield from self._plain(type_, id_)

@@ -78,6 +78,8 @@ KINDS = (
     Kind(ALL, "Patient", "_has:Observation:patient:code-value-quantity=8867-4$gt198", "patient_pkey"),
     Kind(ALL, "Slot", "_has:Appointment:slot:identifier=urn:crowd|77", "slot_pkey"),
     Kind(ALL, "Patient", "name=张伟&_has:Appointment:patient:practitioner=crowd-3", "word_type_place_value_id_idx"),
+    Kind(ALL, "Patient", "name=张伟&_has:Appointment:patient:practitioner=crowd-3", "hashed SubPlan"),
+    Kind(ALL, "Appointment", "practitioner=crowd-3&patient.name=张伟1", "hashed SubPlan"),
     Kind(ALL, "Patient", "_sort=name", "word_type_place_value_id_idx"),
     Kind(ALL, "Patient", "_sort=-name", "word_type_place_value_id_idx"),
     Kind(ALL, "Patient", "name=张伟1&_sort=-birthdate,gender", "word_type_place_value_id_idx"),
