@@ -224,9 +224,9 @@ def _searched(type_: str) -> dict[str, Any]:
     if type_ in KEPT_APART:
         return found
     if include:
-        found["searchInclude"] = include
+        found["searchInclude"] = ["*", *include]
     if revinclude := sorted(f"{p.type}:{p.code}" for p in pointing if p.type not in KEPT_APART):
-        found["searchRevInclude"] = revinclude
+        found["searchRevInclude"] = ["*", *revinclude]
     return found
 
 

@@ -31,10 +31,10 @@ def search_parameters() -> Sequence[Mapping[str, Any]]:
     for type_ in types():
         for parameter in parameters(type_).values():
             by_url.setdefault(parameter.url, []).append(parameter)
-    return [*_common(by_url), *(_resource(url, shared) for url, shared in sorted(by_url.items()))]
+    return [*_of_every_type(by_url), *(_resource(url, shared) for url, shared in sorted(by_url.items()))]
 
 
-def _common(listed: Mapping[str, object]) -> Iterator[Mapping[str, Any]]:
+def _of_every_type(listed: Mapping[str, object]) -> Iterator[Mapping[str, Any]]:
     """The parameters that every type has and no index row of its own holds."""
     for code, kind, name in COMMON:
         if (url := HL7 + name) not in listed:
@@ -46,11 +46,24 @@ def _resource(url: str, shared: Sequence[Parameter]) -> Mapping[str, Any]:
     defined = _defined().get(url, {})
     expression = defined.get("expression") or OUR_OWN[one.type, one.code][1]
     found = _described(url, one.code, one.kind.value, bases, str(expression))
+    if modifiers := list(_modifiers(shared)):
+        found["modifier"] = modifiers
     if one.kind is Kind.REFERENCE and (targets := sorted({t for p in shared for t in p.targets})):
         found["target"] = targets
     if component := defined.get("component"):
         found["component"] = component
     return found
+
+
+def _modifiers(shared: Sequence[Parameter]) -> Iterator[str]:
+    """Those that every type takes which has the parameter; types that are kept apart take none."""
+    listed = [parameter for parameter in shared if parameter.type not in KEPT_APART]
+    if listed:
+        yield from ("missing", *MODIFIERS.get(listed[0].kind, ()))
+        if all(parameter.text for parameter in listed):
+            yield "text"
+        if all(any(path.type == "Identifier" for path in parameter.paths) for parameter in listed):
+            yield "ofType"
 
 
 def _described(url: str, code: str, kind: str, bases: Sequence[str], expression: str) -> dict[str, Any]:
@@ -72,8 +85,6 @@ def _described(url: str, code: str, kind: str, bases: Sequence[str], expression:
     }
     if kind in COMPARED:
         found["comparator"] = list(COMPARATORS)
-    if code not in UNMODIFIED and not KEPT_APART.issuperset(bases):
-        found["modifier"] = list(MODIFIERS.get(kind, ("missing",)))
     return found
 
 
