@@ -21,8 +21,8 @@ MOST_DIGITS = 64
 LARGEST_EXPONENT = 308
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 NAME_THEN_COLON = re.compile(rb'"\s*:')
-PERHAPS_HUGE = re.compile(rb"[0-9.]{65}|[0-9][eE][+-]?[0-9]{3}")
-"""Where a number may be huge: inside a text this is harmless, so the numbers themselves are asked then."""
+DIGITS = bytes(ord("0" if chr(byte) in "0123456789." else " ") for byte in range(256))
+TOO_LONG = b"0" * (MOST_DIGITS + 1)
 MARK = b"\xef\xbb\xbf"
 
 
@@ -41,66 +41,74 @@ def parsed(body: bytes) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise NotJson("The body must be one JSON object.")
     try:
-        names = _walk(content)
+        tree = _Tree(content)
     except _Wrong as wrong:
         raise ResourceInvalid(str(wrong), expression=_where(content)) from None
     # Every name in the text is followed by a colon, so equal counts prove that no name came twice.
-    if len(NAME_THEN_COLON.findall(body)) != names:
+    if len(NAME_THEN_COLON.findall(body)) != tree.names:
         json.loads(body, object_pairs_hook=_once, parse_int=_number, parse_float=_number)
-    elif PERHAPS_HUGE.search(body):
+    elif tree.is_extreme or (tree.has_fractions and TOO_LONG in body.translate(DIGITS)):
+        # A long row of digits may stand in a text, where it is harmless: the numbers themselves are asked.
         json.loads(body, parse_int=_number, parse_float=_number)
     return content
 
 
-def _walk(content: dict[str, Any]) -> int:
-    """The number of names in the tree. Raises _Wrong, ResourceInvalid."""
-    names = nodes = values = 0
-    level: list[Any] = [content]
-    for _ in range(DEEPEST):
-        below: list[Any] = []
-        for node in level:
-            values += len(node)
-            if values > MOST_VALUES:
+class _Tree:
+    """One look at every value, level by level. Raises _Wrong, ResourceInvalid."""
+
+    def __init__(self, content: dict[str, Any]) -> None:
+        self.names = 0
+        self.has_fractions = self.is_extreme = False
+        self._below: list[Any] = []
+        nodes = values = 0
+        level: list[Any] = [content]
+        for _ in range(DEEPEST):
+            self._below = []
+            for node in level:
+                values += len(node)
+                if values > MOST_VALUES:
+                    raise ResourceInvalid("The resource has too many elements.")
+                self._members(node) if type(node) is dict else self._items(node)
+            level = self._below
+            nodes += len(level)
+            if nodes > MOST_NODES:
                 raise ResourceInvalid("The resource has too many elements.")
-            if isinstance(node, dict):
-                names += len(node)
-                below += _members(node)
-            else:
-                below += _items(node)
-        nodes += len(below)
-        if nodes > MOST_NODES:
-            raise ResourceInvalid("The resource has too many elements.")
-        level = below
-        if not level:
-            return names
-    raise ResourceInvalid(f"Elements are nested more than {DEEPEST} deep.")
+            if not level:
+                return
+        raise ResourceInvalid(f"Elements are nested more than {DEEPEST} deep.")
+
+    def _members(self, node: dict[str, Any]) -> None:
+        if not node:
+            raise _Wrong("An object may not be empty. Leave the element out.")
+        self.names += len(node)
+        for value in node.values():
+            if value is None:
+                raise _Wrong("null stands only inside the array of a primitive. Leave the element out.")
+            self._value(value)
+
+    def _items(self, node: list[Any]) -> None:
+        if not node or all(item is None for item in node):
+            raise _Wrong("An array may not be empty. Leave the element out.")
+        for item in node:
+            self._value(item)
+
+    def _value(self, value: Any) -> None:
+        kind = type(value)
+        if kind is str:
+            _text(value)
+        elif kind is dict or kind is list:
+            self._below.append(value)
+        elif kind is float:
+            self.has_fractions = True
+            # What is too small has become nothing by now.
+            self.is_extreme |= not 1e-99 < abs(value) < 1e99
 
 
-def _members(node: dict[str, Any]) -> list[Any]:
-    """The values that can hold more; empty ones are refused."""
-    if not node:
-        raise _Wrong("An object may not be empty. Leave the element out.")
-    for value in node.values():
-        if value is None:
-            raise _Wrong("null stands only inside the array of a primitive. Leave the element out.")
-        _text(value)
-    return [value for value in node.values() if isinstance(value, dict | list)]
-
-
-def _items(node: list[Any]) -> list[Any]:
-    if not node or all(item is None for item in node):
-        raise _Wrong("An array may not be empty. Leave the element out.")
-    for item in node:
-        _text(item)
-    return [item for item in node if isinstance(item, dict | list)]
-
-
-def _text(value: Any) -> None:
-    if isinstance(value, str):
-        if not value or value.isspace():
-            raise _Wrong("A text may not be empty. Leave the element out.")
-        if CONTROL.search(value):
-            raise _Wrong("A text may hold no control characters but tab and line ends.")
+def _text(value: str) -> None:
+    if not value or value.isspace():
+        raise _Wrong("A text may not be empty. Leave the element out.")
+    if not value.isprintable() and CONTROL.search(value):
+        raise _Wrong("A text may hold no control characters but tab and line ends.")
 
 
 def _where(content: dict[str, Any]) -> str | None:
@@ -133,10 +141,8 @@ def _below(node: Any, place: str) -> Iterator[tuple[Any, str]]:
 def _is_wrong(value: Any, holder: Any) -> bool:
     if isinstance(value, dict | list):
         return not value or (isinstance(value, list) and all(item is None for item in value))
-    try:
-        _text(value)
-    except _Wrong:
-        return True
+    if isinstance(value, str):
+        return not value or value.isspace() or CONTROL.search(value) is not None
     return value is None and isinstance(holder, dict)
 
 
