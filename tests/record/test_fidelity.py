@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +16,7 @@ from record.ownership import KEPT_APART, rooms, types
 from record.rest import fhir_routes
 from record.write import create
 from tests.record.official import sound_examples, type_of
-from tests.support.record import RoomDoor, account, door_of
+from tests.support.record import RoomDoor, account, door_of, migrated_record
 
 PAGE = 50
 AT_ONCE = 6
@@ -37,6 +37,13 @@ def own(resource: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in resource.items() if name not in {"id", "meta"}} | (
         {"meta": meta} if meta else {}
     )
+
+
+@pytest.fixture(scope="module")
+def record() -> Iterator[Settings]:
+    """A record of its own: other tests count what is in theirs."""
+    with migrated_record() as settings:
+        yield settings
 
 
 @pytest.fixture
