@@ -27,6 +27,7 @@ from record.failures import (
     ResourceUnknown,
     Subsetted,
     VersionStale,
+    WriteNotOffered,
 )
 from record.interaction import Interaction
 from record.negotiation import expected_version, no_parameters, sends_json
@@ -101,6 +102,8 @@ async def _create(this: Asking) -> Changed:
 
 async def _update(this: Asking) -> Changed:
     """Replace a resource by its next version; one that is not there is entered where that is allowed."""
+    if this.asked.id is None:
+        _changeable(this.type)
     this.cases.update(this.type, within=this.within)
     resource = _sent(this.asked)
     only_new, expected = _only_if_new(this.asked), expected_version(this.asked.if_match)
@@ -118,6 +121,7 @@ async def _update(this: Asking) -> Changed:
 
 async def _patch(this: Asking) -> Changed:
     """Change a resource in part; what comes of it is held to what any replacement is held to."""
+    _changeable(this.type)
     case = this.cases.update(this.type, within=this.within)
     expected = expected_version(this.asked.if_match)
     standing = await _standing(this)
@@ -138,6 +142,7 @@ async def _patch(this: Asking) -> Changed:
 
 async def _delete(this: Asking) -> Changed:
     """Delete a resource; deleting what is not there, or again, changes nothing."""
+    _changeable(this.type)
     case = offered(this.cases.deletes.get(this.type))
     expected = expected_version(this.asked.if_match)
     try:
@@ -175,6 +180,7 @@ async def _replaced(
     this: Asking, interaction: str, standing: Stored, resource: dict[str, Any], body: bytes, *, expected: int | None
 ) -> Changed:
     """The resource's next version, by its room's use case or by a plain write."""
+    _changeable(this.type)
     case = this.cases.update(this.type, within=this.within)
     if case is None:
         if standing.patient is not None:
@@ -184,6 +190,12 @@ async def _replaced(
         stored = await case(this.tx, resource, body, id=standing.id, expected=expected, by=this.by, room=this.room)
     await _record(this, "U", interaction, stored)
     return Changed(stored, 200)
+
+
+def _changeable(type: str) -> None:
+    """What is only ever added to keeps each of its resources as entered. Raises WriteNotOffered."""
+    if types()[type].append_only:
+        raise WriteNotOffered("It is only ever added to: send a further one.")
 
 
 def _sent(asked: Interaction) -> dict[str, Any]:

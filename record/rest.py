@@ -96,6 +96,11 @@ class _Place:
         refused = [type_ for type_, case in (cases or {}).items() if isinstance(case, NotOffered)]
         return {SERVED: [type_ for type_ in self.types if type_ not in refused]}
 
+    def changing(self, cases: Mapping[str, object]) -> dict[str, Any]:
+        """The types whose resources, once entered, may change this way."""
+        served = self.marks(cases)[SERVED]
+        return {SERVED: [type_ for type_ in served if not types()[type_].append_only]}
+
 
 def _reading_routes(place: _Place) -> APIRouter:
     router, marks = APIRouter(route_class=ReadRoute), place.marks()
@@ -176,23 +181,23 @@ def _changing_routes(place: _Place, cases: Cases) -> APIRouter:
     async def update(request: Request, by: MayWrite) -> Response:
         return await _changed(request, by, cases)
 
-    @router.patch(f"{place.path}/{{id:fhirid}}", openapi_extra={**place.marks(cases.updates), PATCHES: list(WAYS)})
+    @router.patch(f"{place.path}/{{id:fhirid}}", openapi_extra={**place.changing(cases.updates), PATCHES: list(WAYS)})
     async def patch(request: Request, by: MayWrite) -> Response:
         return await _changed(request, by, cases)
 
-    @router.delete(f"{place.path}/{{id:fhirid}}", openapi_extra=place.marks(cases.deletes))
+    @router.delete(f"{place.path}/{{id:fhirid}}", openapi_extra=place.changing(cases.deletes))
     async def delete(request: Request, by: MayWrite) -> Response:
         return await _changed(request, by, cases)
 
-    @router.put(f"{place.path}", openapi_extra=place.marks(cases.updates))
+    @router.put(f"{place.path}", openapi_extra=place.changing(cases.updates))
     async def update_by_criteria(request: Request, by: MayWrite) -> Response:
         return await _changed(request, by, cases)
 
-    @router.patch(f"{place.path}", openapi_extra=place.marks(cases.updates))
+    @router.patch(f"{place.path}", openapi_extra=place.changing(cases.updates))
     async def patch_by_criteria(request: Request, by: MayWrite) -> Response:
         return await _changed(request, by, cases)
 
-    @router.delete(f"{place.path}", openapi_extra=place.marks(cases.deletes))
+    @router.delete(f"{place.path}", openapi_extra=place.changing(cases.deletes))
     async def delete_by_criteria(request: Request, by: MayWrite) -> Response:
         return await _changed(request, by, cases)
 

@@ -173,7 +173,11 @@ async def test_a_conditional_delete_takes_the_one_that_fits(door: RoomDoor) -> N
 async def test_a_conditional_patch_changes_the_one_that_fits(door: RoomDoor) -> None:
     """One: patched; none: 404, since there is nothing to patch; several: refused."""
     place = f"/fhir/Organization?identifier={MRN}|patch"
-    change: dict[str, Any] = {"by": "admin", "body": {"name": "patched"}, "content_type": "application/merge-patch+json"}
+    change: dict[str, Any] = {
+        "by": "admin",
+        "body": {"name": "patched"},
+        "content_type": "application/merge-patch+json",
+    }
     none = await door.ask("PATCH", place, **change)
     assert (none.status, none.codes) == (404, ["resource-unknown"])
     await door.ask("POST", "/fhir/Organization", by="admin", body=hospital("patch"))
