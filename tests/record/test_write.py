@@ -190,7 +190,7 @@ async def test_every_side_row_follows_the_version_in_force(record: Settings) -> 
         await create(tx, pulse(60, "Pulse"), id="side", now=NOW)
         await create_many(tx, [("side-many", pulse(60, "Pulse"))], now=NOW)
         first = await _side_rows(tx, "side")
-        assert [len(rows) for rows in first.values()] == [3, 1, 1, 0]
+        assert [len(rows) for rows in first.values()] == [5, 1, 1, 0]
         assert await _side_rows(tx, "side-many") == first
         await update(tx, pulse(90, "Heart rate"), id="side", now=NOW, expected=1)
         after = await _side_rows(tx, "side")
