@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from kernel import idempotency
 from kernel.auth.principal import Principal, Role
 from kernel.database import Transaction
+from kernel.direct import Handler, direct
 from kernel.failures import Failure, Fault, Forbidden, Invalid, NotAllowed, TooLarge, Unknown
 from kernel.telemetry import REQUESTS, SECONDS, place_of
 
@@ -28,14 +29,12 @@ log = logging.getLogger(__name__)
 FHIR_JSON = "application/fhir+json"
 LARGEST_BODY = 4 * 1024 * 1024
 
-Handler = Callable[[Request], Coroutine[Any, Any, Response]]
-
 
 class ReadRoute(APIRoute):
     """A route that only reads: for a patient under the reader role of the own compartment."""
 
     def get_route_handler(self) -> Handler:
-        handle = super().get_route_handler()
+        handle = direct(self) or super().get_route_handler()
 
         async def edge(request: Request) -> Response:
             room = request.app.state.room
@@ -51,7 +50,7 @@ class OwnReadRoute(APIRoute):
     """A route that reads the room's own tables, which no reader role sees; the record it asks by `visible` alone."""
 
     def get_route_handler(self) -> Handler:
-        handle = super().get_route_handler()
+        handle = direct(self) or super().get_route_handler()
 
         async def edge(request: Request) -> Response:
             room = request.app.state.room
@@ -66,7 +65,7 @@ class CommandRoute(APIRoute):
     """A route that changes something: one transaction, one idempotent answer, committed before it is given."""
 
     def get_route_handler(self) -> Handler:
-        handle = super().get_route_handler()
+        handle = direct(self) or super().get_route_handler()
 
         async def edge(request: Request) -> Response:
             room = request.app.state.room
