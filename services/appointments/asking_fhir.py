@@ -23,9 +23,6 @@ class ParameterUnusable(Invalid):
 
 def wish(given: Parameters) -> Wish:
     """What $find looks for. Raises QuestionIncomplete, ParameterUnusable."""
-    known = {*("start", "end", "practitioner", "organization", "service", "location", "specialty", "district")}
-    if unknown := sorted(set(given) - known - {"visit-type", "_count"}):
-        raise ParameterUnusable(f"$find does not know: {', '.join(unknown)}.")
     return Wish(
         start=_instant(given, "start"),
         end=_instant(given, "end"),

@@ -54,9 +54,9 @@ async def expand(request: Request, by: Anyone, room: TheRoom) -> Response:
     """Diagnoses by code or name (https://hl7.org/fhir/R4/valueset-operation-expand.html)."""
     accepts_json(request)
     asked = parameters_in(request, await request.body())
-    text, count = asked.pop("filter", ""), str(asked.pop("count", USUAL_COUNT))
+    text, count = asked.get("filter", ""), str(asked.get("count", USUAL_COUNT))
     readable = isinstance(text, str) and len(text) <= LONGEST_FILTER
-    if asked or not readable or not (count.isascii() and count.isdigit() and len(count) <= 6):
+    if not readable or not (count.isascii() and count.isdigit() and len(count) <= 6):
         raise ExpansionUnreadable
     everything = diagnoses.load()
     found = diagnoses.find(text, limit=len(everything)) if text.strip() else list(everything.values())

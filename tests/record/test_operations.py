@@ -1,6 +1,7 @@
 """What an operation is given, and Bundles made of stored bytes."""
 
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -9,7 +10,8 @@ from fastapi import Request
 
 from kernel.failures import Failure
 from record.bundle import bundle, historyset, outcome, searchset
-from record.operations import parameters_in
+from record.failures import OperationParameterUnknown
+from record.operations import needs, operation, parameters_in, takes
 from record.stored import Stored
 from record.validation import check
 
@@ -48,6 +50,16 @@ def test_parameters_come_by_name() -> None:
         "line": {"count": 2},
         "slot": {"resourceType": "Patient", "active": True},
     }
+
+
+def test_what_an_operation_does_not_declare_is_refused() -> None:
+    """A parameter its route does not name is refused, and those it takes are named."""
+    asked = request()
+    asked.scope["route"] = SimpleNamespace(openapi_extra=operation(needs("start", "date"), takes("end", "date")))
+    assert parameters_in(asked, parameters({"name": "end", "valueDate": "2026-11-25"})) == {"end": "2026-11-25"}
+    with pytest.raises(OperationParameterUnknown) as refused:
+        parameters_in(asked, parameters({"name": "colour", "valueString": "red"}))
+    assert refused.value.diagnostics == "It takes: end, start."
 
 
 def test_an_address_may_carry_the_parameters() -> None:
