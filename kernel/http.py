@@ -4,13 +4,14 @@ Routes hang on one of two route classes. A `ReadRoute` sees; a `CommandRoute` ch
 committed before the answer is written. Both know the caller before any code of the room runs: default deny.
 """
 
+import inspect
 import logging
 import time
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 import orjson
-from fastapi import Depends, FastAPI, Request
+from fastapi import Depends, FastAPI, Request, params
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
@@ -20,7 +21,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from kernel import idempotency
 from kernel.auth.principal import Principal, Role
 from kernel.database import Transaction
-from kernel.direct import Handler, direct
 from kernel.failures import Failure, Fault, Forbidden, Invalid, NotAllowed, TooLarge, Unknown
 from kernel.telemetry import REQUESTS, SECONDS, place_of
 
@@ -28,13 +28,15 @@ log = logging.getLogger(__name__)
 
 FHIR_JSON = "application/fhir+json"
 LARGEST_BODY = 4 * 1024 * 1024
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+Source = Callable[[Request], Coroutine[Any, Any, Any]]
 
 
 class ReadRoute(APIRoute):
     """A route that only reads: for a patient under the reader role of the own compartment."""
 
     def get_route_handler(self) -> Handler:
-        handle = direct(self) or super().get_route_handler()
+        handle = _direct(self) or super().get_route_handler()
 
         async def edge(request: Request) -> Response:
             room = request.app.state.room
@@ -50,7 +52,7 @@ class OwnReadRoute(APIRoute):
     """A route that reads the room's own tables, which no reader role sees; the record it asks by `visible` alone."""
 
     def get_route_handler(self) -> Handler:
-        handle = direct(self) or super().get_route_handler()
+        handle = _direct(self) or super().get_route_handler()
 
         async def edge(request: Request) -> Response:
             room = request.app.state.room
@@ -65,7 +67,7 @@ class CommandRoute(APIRoute):
     """A route that changes something: one transaction, one idempotent answer, committed before it is given."""
 
     def get_route_handler(self) -> Handler:
-        handle = direct(self) or super().get_route_handler()
+        handle = _direct(self) or super().get_route_handler()
 
         async def edge(request: Request) -> Response:
             room = request.app.state.room
@@ -78,6 +80,48 @@ class CommandRoute(APIRoute):
             return response
 
         return edge
+
+
+def _direct(route: APIRoute) -> Handler | None:
+    """A handler that calls the route's function with the request and what its guards give, in the order written.
+
+    FastAPI looks for parameters, bodies and resources anew at each request; where there are none, that search costs
+    more than the answer. None for a function that takes anything else, such as a path parameter.
+    """
+    endpoint = route.endpoint
+    hints = get_type_hints(endpoint, include_extras=True)
+    if route.dependencies or not (inspect.iscoroutinefunction(endpoint) and _is_response(hints.get("return"))):
+        return None
+    sources = {name: _source(hints.get(name)) for name in inspect.signature(endpoint).parameters}
+    wanted = {name: source for name, source in sources.items() if source is not None}
+    if len(wanted) < len(sources):
+        return None
+
+    async def handle(request: Request) -> Response:
+        given = {name: await source(request) for name, source in wanted.items()}
+        return await endpoint(**given)  # type: ignore[no-any-return]
+
+    return handle
+
+
+async def _itself(request: Request) -> Request:
+    return request
+
+
+def _is_response(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, Response)
+
+
+def _source(hint: Any) -> Source | None:
+    """Where a parameter's value comes from, if the request alone is needed for it."""
+    if hint is Request:
+        return _itself
+    marks = [mark for mark in getattr(hint, "__metadata__", ()) if isinstance(mark, params.Depends)]
+    if len(marks) != 1 or marks[0].dependency is None:
+        return None
+    source = marks[0].dependency
+    takes = [get_type_hints(source).get(name) for name in inspect.signature(source).parameters]
+    return source if inspect.iscoroutinefunction(source) and takes == [Request] else None
 
 
 async def _once(request: Request, handle: Handler, *, tx: Transaction, by: Principal, body: bytes) -> Response:

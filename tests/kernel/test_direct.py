@@ -7,8 +7,8 @@ from fastapi import Depends, Request
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
 
-from kernel.direct import direct
 from kernel.failures import Forbidden
+from kernel.http import _direct as direct
 
 
 async def _guard(request: Request) -> str:
