@@ -1,14 +1,17 @@
 """SMART's fhirclient (https://github.com/smart-on-fhir/client-py), unchanged, against the running platform."""
 
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 from uuid import uuid4
 
 import pytest
+import requests
 from fhirclient.client import FHIRClient
 from fhirclient.models.fhirreference import FHIRReference
 from fhirclient.models.humanname import HumanName
 from fhirclient.models.identifier import Identifier
 from fhirclient.models.organization import Organization
+from fhirclient.models.patient import Patient
 from fhirclient.models.practitioner import Practitioner
 from fhirclient.models.practitionerrole import PractitionerRole
 from fhirclient.server import FHIRNotFoundException
@@ -20,13 +23,19 @@ from tests.support.rooms import token_of
 SYSTEM = "urn:fhirclient"
 
 
-@pytest.fixture
-def client(platform: Platform) -> FHIRClient:
-    """A client that has found by itself where to sign in, and holds a token."""
+def ready_to_sign_in(platform: Platform) -> FHIRClient:
+    """A client that knows from the CapabilityStatement where a person signs in."""
     address = platform.address
-    found = FHIRClient(settings={"app_id": "yuzhen-web", "api_base": f"{address}/fhir", "redirect_uri": address})
+    found = FHIRClient(settings={"app_id": "yuzhen-web", "api_base": f"{address}/fhir", "redirect_uri": f"{address}/"})
     assert not found.prepare()
     assert found.authorize_url.startswith(f"{address}/authorize?response_type=code")
+    return found
+
+
+@pytest.fixture
+def client(platform: Platform) -> FHIRClient:
+    """A client of another system of the hospital."""
+    found = ready_to_sign_in(platform)
     found.server.auth.access_token = token_of(platform.settings, ITSELF)
     assert found.ready
     return found
@@ -92,3 +101,15 @@ def test_the_statement_fits_its_models(client: FHIRClient) -> None:
     rest = client.server.capabilityStatement.rest[0]
     assert len(rest.resource) > 60
     assert rest.security.service[0].coding[0].code == "OAuth"
+
+
+def test_a_patient_signs_in_through_it(platform: Platform) -> None:
+    """The client finds the sign-in page by itself, gets its token for a code, and reads the patient's own record."""
+    mine = ready_to_sign_in(platform)
+    form = dict(parse_qsl(urlsplit(mine.authorize_url).query)) | {"login": "patient-001", "password": platform.password}
+    sent = requests.post(f"{platform.address}/authorize", data=form, allow_redirects=False, timeout=30)
+    mine.handle_callback(sent.headers["location"])
+    assert mine.ready
+    assert Patient.read("patient-001", mine.server).name[0].family
+    with pytest.raises(FHIRNotFoundException):
+        Patient.read("patient-002", mine.server)
