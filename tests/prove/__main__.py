@@ -20,7 +20,7 @@ from tests.bench.platform import running_platform as running_bench
 from tests.bench.race import race
 from tests.journeys import days, network
 from tests.journeys.faults import PARTS, Fault, disturbed, flushing, killing, lost
-from tests.prove import record_plans, record_races
+from tests.prove import made_up, record_plans, record_races
 from tests.support.platform import Platform, Wish, later, running_platform
 
 CHANCE = random.Random(20261125)  # noqa: S311 - moments of a fault, the same in each run
@@ -165,6 +165,7 @@ PROOFS: Mapping[str, Callable[[], Iterator[Line]]] = {
     "record-races": _record_races,
     "flat": _flat,
     "plans": _plans,
+    "made-up": made_up.lines,
 }
 
 if __name__ == "__main__":
