@@ -3,7 +3,7 @@
 import itertools
 import os
 from typing import Protocol
-from uuid import NAMESPACE_URL, UUID, uuid5
+from uuid import NAMESPACE_URL, uuid5
 
 from kernel.clock import Clock
 
@@ -24,7 +24,8 @@ class RandomIds:
         millis = int(self._clock.now().timestamp() * 1000)
         chance = int.from_bytes(os.urandom(10), "big")
         value = (millis & (1 << 48) - 1) << 80 | 0x7 << 76 | (chance >> 68) << 64 | 0b10 << 62 | chance & (1 << 62) - 1
-        return str(UUID(int=value))
+        text = f"{value:032x}"
+        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 class CountedIds:

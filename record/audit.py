@@ -34,9 +34,14 @@ insert into record.audit (account, role, fhir_user, action, interaction, type, e
 """
 INSERT = f"{INTO} values ({', '.join(f'${n}' for n in range(1, 20))})"
 INSERT_MANY = f"""{INTO}
-select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int[],
-  $9::text[], $10::text[], $11::text[], $12::bytea[], $13::text[], $14::timestamptz[], $15::text[], $16::bigint[],
-  $17::int[], $18::bytea[], $19::bytea[])
+select a.account, a.role, a.fhir_user, a.action, a.interaction, a.type, a.entity, a.version, r.patient, a.outcome,
+  a.request, a.query, r.id, $16::timestamptz, $17::text, $18::bigint, (r.place - 1)::int,
+  coalesce(lag(r.hash) over (order by r.place), $19::bytea), r.hash
+from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int[], $9::text[],
+  $10::text[], $11::bytea[]) with ordinality as a
+  (account, role, fhir_user, action, interaction, type, entity, version, outcome, request, query, place)
+join unnest($12::bigint[], $13::text[], $14::text[], $15::bytea[]) with ordinality as r
+  (access, patient, id, hash, place) on r.access = a.place
 """  # noqa: S608 - our own words
 
 
@@ -87,8 +92,8 @@ class AuditEntry:
 
 
 _columns = operator.attrgetter(*(one.name for one in fields(AuditEntry)))
-QUERY, AT = 11, 13
-"""Where in a row the query's digest and the instant stand: what JSON cannot say by itself."""
+PATIENT, QUERY, ID, AT, PREV, HASH = 8, 11, 12, 13, 17, 18
+"""Where in a row they stand; the query's digest and the instant are what JSON cannot say by itself."""
 
 
 @dataclass(slots=True)
@@ -127,8 +132,27 @@ async def written(tx: Transaction, *entries: AuditEntry, ids: Ids, now: datetime
 async def _insert(tx: Transaction, rows: Sequence[tuple[Any, ...]]) -> None:
     if len(rows) == 1:
         await tx.raw.execute(INSERT, *rows[0])
-    else:
-        await tx.raw.execute(INSERT_MANY, *(list(column) for column in zip(*rows, strict=True)))
+        return
+    accesses, of = _accesses(rows)
+    each = ([row[place] for row in rows] for place in (PATIENT, ID, HASH))
+    first = rows[0]
+    batch = (*first[AT : AT + 3], first[PREV])
+    await tx.raw.execute(INSERT_MANY, *(list(column) for column in zip(*accesses, strict=True)), of, *each, *batch)
+
+
+def _accesses(rows: Sequence[tuple[Any, ...]]) -> tuple[list[tuple[Any, ...]], list[int]]:
+    """What rows that follow one another share but for the patient, said once, and which of these each row is of.
+
+    A page of fifty patients is fifty rows of one access; the driver looks at each element of an array for long.
+    """
+    accesses: list[tuple[Any, ...]] = []
+    of = []
+    for row in rows:
+        access = row[:PATIENT] + row[PATIENT + 1 : ID]
+        if not accesses or access != accesses[-1]:
+            accesses.append(access)
+        of.append(len(accesses))
+    return accesses, of
 
 
 class AuditWriter:
