@@ -21,6 +21,7 @@ from record.failures import (
     ExistsAlready,
     IdMismatch,
     IdNotOffered,
+    PatientFixed,
     PatientMissing,
     PreconditionUnreadable,
     ResourceDeleted,
@@ -183,8 +184,7 @@ async def _replaced(
     _changeable(this.type)
     case = this.cases.update(this.type, within=this.within)
     if case is None:
-        if standing.patient is not None:
-            await permit(this.tx, standing.patient, visible=visible_to(this.by))
+        await _may_write(this, resource, instead_of=standing)
         stored = await write.update(this.tx, body, id=standing.id, now=this.room.clock.now(), expected=expected)
     else:
         stored = await case(this.tx, resource, body, id=standing.id, expected=expected, by=this.by, room=this.room)
@@ -266,7 +266,7 @@ async def _entered_by_update(this: Asking, resource: dict[str, Any]) -> Changed:
 async def _entered(this: Asking, resource: dict[str, Any], *, id: str) -> Changed:
     case = offered(this.cases.creates.get(this.type))
     if case is None:
-        await _may_enter(this, resource | {"id": id})
+        await _may_write(this, resource | {"id": id})
         stored = await write.create(this.tx, this.asked.body, id=id, now=this.room.clock.now())
     else:
         stored = await case(this.tx, resource, this.asked.body, id=id, by=this.by, room=this.room)
@@ -276,12 +276,17 @@ async def _entered(this: Asking, resource: dict[str, Any], *, id: str) -> Change
     return Changed(stored, 201 if entered else 200)
 
 
-async def _may_enter(this: Asking, resource: dict[str, Any]) -> None:
-    """A plain write into a patient's record, or by a system into nobody's. Raises PatientMissing, NotYours."""
+async def _may_write(this: Asking, resource: dict[str, Any], *, instead_of: Stored | None = None) -> None:
+    """A plain write into a patient's record, where it then stays, or by a system into nobody's.
+
+    Raises PatientFixed, PatientMissing, NotYours.
+    """
     rules = types()[this.type]
     if not rules.compartment:
         return
     patient = patient_of(resource)
+    if instead_of and instead_of.patient not in {None, patient}:
+        raise PatientFixed
     if patient is None and not rules.open_without_patient and this.by.role is not Role.SYSTEM:
         raise PatientMissing
     await permit(this.tx, patient, visible=visible_to(this.by))

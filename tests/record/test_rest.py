@@ -291,6 +291,36 @@ async def test_a_practitioner_writes_for_patients_in_care(patients: RoomDoor, re
     assert (await patients.ask("GET", "/fhir/Condition?patient=care", by="admin")).status == 403
 
 
+async def test_an_open_device_is_not_given_to_a_patient_by_an_administrator(patients: RoomDoor) -> None:
+    """Who may not write into a patient's record does not move a thing of the directory there either."""
+    device = {"resourceType": "Device", "status": "active"}
+    made = await patients.ask("POST", "/fhir/Device", by="admin", body=device)
+    place, given = f"/fhir/Device/{made.json['id']}", {"patient": {"reference": "Patient/eve"}}
+    moved = await patients.ask("PUT", place, by="admin", body={**device, "id": made.json["id"], **given})
+    assert (moved.status, moved.codes) == (403, ["not-yours"])
+    merge = {"content_type": "application/merge-patch+json"}
+    assert (await patients.ask("PATCH", place, by="admin", body=given, **merge)).status == 403
+    assert (
+        await patients.ask("PUT", place, by="system", body={**device, "id": made.json["id"], **given})
+    ).status == 200
+    assert (await patients.ask("GET", place, by="admin")).status == 404
+
+
+@pytest.mark.parametrize("members", [["eve", "finn"], []])
+async def test_what_is_one_patients_does_not_become_several_or_nobodys(patients: RoomDoor, members: list[str]) -> None:
+    """A group of one patient does not take in a second whom the first would then see, nor lose the first."""
+
+    def group(who: list[str]) -> dict[str, Any]:
+        named = {"member": [{"entity": {"reference": f"Patient/{one}"}} for one in who]} if who else {}
+        return {"resourceType": "Group", "type": "person", "actual": True, **named}
+
+    made = await patients.ask("POST", "/fhir/Group", by="system", body=group(["eve"]))
+    place = f"/fhir/Group/{made.json['id']}"
+    grown = await patients.ask("PUT", place, by="system", body={**group(members), "id": made.json["id"]})
+    assert (grown.status, grown.codes) == (422, ["patient-fixed"])
+    assert (await patients.ask("GET", place, by="eve")).json["meta"]["versionId"] == "1"
+
+
 async def test_a_refused_command_leaves_nothing_behind(appointments: RoomDoor) -> None:
     """Nothing is written when a request is refused: the type's history is as before."""
     before = await appointments.ask("GET", "/fhir/Appointment?_count=0", by="system")
