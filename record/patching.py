@@ -94,6 +94,8 @@ def _operations(document: Any, operations: Any) -> Any:
 def _check(operation: Any, place: int) -> None:
     if not isinstance(operation, dict):
         raise PatchUnreadable(f"Operation {place} is no JSON object.")
+    if not isinstance(operation.get("op"), str):
+        raise PatchUnreadable(f"Operation {place} is none of RFC 6902.")
     for name in ("path", "from"):
         pointer = operation.get(name, "")
         if not isinstance(pointer, str) or len(pointer) > LONGEST_PATH or pointer.count("/") > DEEPEST_PATH:

@@ -153,6 +153,8 @@ async def test_a_merge_patch_does_what_its_rfc_shows(patients: RoomDoor) -> None
         (JSON_PATCH, [{"op": "add", "path": 7, "value": 1}], 400, "patch-unreadable"),
         (JSON_PATCH, [{"op": "remove", "path": "/" + "9" * 5000}], 400, "patch-unreadable"),
         (JSON_PATCH, ["remove"], 400, "patch-unreadable"),
+        (JSON_PATCH, [{"op": ["remove"], "path": "/code"}], 400, "patch-unreadable"),
+        (JSON_PATCH, [{"op": {"remove": 1}, "path": "/code"}], 400, "patch-unreadable"),
         (JSON_PATCH, [], 400, "patch-unreadable"),
         (JSON_PATCH, {"op": "remove", "path": "/code"}, 400, "patch-unreadable"),
         (JSON_PATCH, b"[", 400, "patch-unreadable"),
