@@ -73,20 +73,27 @@ def initialise_postgres(settings: Settings) -> None:
     for leftover in home.iterdir():
         shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
     password = secret.ensure(settings.secrets, "db-admin")
-    with subprocess.Popen(
+    reading, writing = os.pipe()
+    if os.getuid() == 0:
+        # initdb opens its input by name, which only the pipe's owner may do.
+        os.fchown(reading, _postgres_user().pw_uid, -1)
+    os.write(writing, password.encode())
+    os.close(writing)
+    initdb = subprocess.run(
         [
             *_as_postgres(home),
             *(postgres_program("initdb"), "-D", home, "-U", ADMIN, "--pwfile=/dev/stdin", "-A", "scram-sha-256"),
             *("-E", "UTF8", "--locale=C.UTF-8", "--no-instructions"),
         ],
-        stdin=subprocess.PIPE,
+        stdin=reading,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-    ) as initdb:
-        _, said = initdb.communicate(password)
+        check=False,
+    )
+    os.close(reading)
     if initdb.returncode:
-        raise EngineMissing(f"PostgreSQL could not be initialised: {said.strip()}")
+        raise EngineMissing(f"PostgreSQL could not be initialised: {initdb.stderr.strip()}")
     (home / "ready").touch()
 
 
