@@ -11,9 +11,9 @@ from fastapi.responses import Response
 from starlette.convertors import register_url_convertor
 
 from gateway.published import Published
-from kernel.http import FHIR_JSON, json
+from kernel.http import FHIR_JSON, SERVED, json
 from record import conformance
-from record.capability import SERVED, UNLISTED
+from record.capability import UNLISTED
 from record.edge import Name, base_of
 from record.interaction import query_of
 from record.negotiation import accepts_json

@@ -15,6 +15,8 @@ HEADERS = {
         b"default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data: blob:; media-src 'self' blob:; "
         b"object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
     ),
+    # Nothing about a patient stays in a browser that others use, and no client takes an old answer for a new one.
+    b"cache-control": b"no-store",
     b"x-content-type-options": b"nosniff",
     b"referrer-policy": b"no-referrer",
     b"permissions-policy": b"camera=(self), microphone=(self), geolocation=()",
@@ -69,7 +71,7 @@ def _built(folder: Path) -> dict[str, Path]:
 
 
 class SafeHeaders:
-    """Adds the headers that keep pages to themselves, unless an answer brings its own."""
+    """Adds the headers that keep pages and answers to themselves, unless an answer brings its own."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

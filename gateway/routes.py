@@ -8,8 +8,8 @@ from fastapi.responses import Response
 from gateway.batch import Batch
 from gateway.forwarding import Corridor, RoomAway
 from gateway.routing import is_open, room_for
-from kernel.failures import Unknown
-from kernel.http import FHIR_JSON, json
+from kernel.failures import NotAllowed, Unknown
+from kernel.http import FHIR_JSON, allowed, json
 from kernel.service import NotReady, Room
 from record.edge import base_of
 from record.entries import Bundle
@@ -54,7 +54,7 @@ async def pass_on(request: Request) -> Response:
         return await bundle(request)
     owner = room_for(path)
     if owner is None:
-        raise AddressUnknown
+        raise NotAllowed if allowed(request) else AddressUnknown
     room: Room = request.app.state.room
     if not is_open(path):
         await room.verifier.principal(request.headers.get("authorization"))

@@ -33,7 +33,7 @@ class DatabaseAway(Busy):
 
 
 class TookTooLong(Busy):
-    """The question took too long to answer. Narrow it, or try again in a moment."""
+    """Finding this took too long. Ask for less, such as one patient, code or span of dates, or a smaller page."""
 
     code = "took-too-long"
 

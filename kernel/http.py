@@ -14,8 +14,9 @@ import orjson
 from fastapi import Depends, FastAPI, Request, params
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kernel import idempotency
@@ -28,6 +29,9 @@ log = logging.getLogger(__name__)
 
 FHIR_JSON = "application/fhir+json"
 LARGEST_BODY = 4 * 1024 * 1024
+CONDITIONS = ("if-match", "if-none-match", "if-none-exist")
+SERVED = "x-fhir-types"
+"""Mark of a route over several types: those for which it does something."""
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 Source = Callable[[Request], Coroutine[Any, Any, Any]]
 
@@ -130,13 +134,19 @@ async def _once(request: Request, handle: Handler, *, tx: Transaction, by: Princ
         return await handle(request)
     scope = {"account": by.account, "route": f"{request.method} {request.url.path}", "key": key}
     now = request.app.state.room.clock.now()
-    kept = await idempotency.begin(tx, **scope, body=body, now=now)
+    kept = await idempotency.begin(tx, **scope, body=_conditions(request) + body, now=now)
     if kept is not None:
         return Response(kept.body, kept.status, headers={**kept.headers, "Idempotency-Replayed": "true"})
     response = await handle(request)
     headers = {name: value for name, value in response.headers.items() if name != "content-length"}
     await idempotency.keep(tx, idempotency.Kept(response.status_code, headers, bytes(response.body)), **scope)
     return response
+
+
+def _conditions(request: Request) -> bytes:
+    """What besides its body makes a command another one: the address's parameters, and what it depends on."""
+    said = [request.scope["query_string"], *(request.headers.get(name, "").encode() for name in CONDITIONS)]
+    return b"\0".join(said) if any(said) else b""
 
 
 async def _transaction(request: Request) -> Transaction:
@@ -179,11 +189,26 @@ def refusal(failure: Failure, *, path: str) -> Response:
     )
 
 
+def allowed(request: Request) -> str:
+    """The methods that are offered at a request's address, as an Allow header lists them."""
+    found: set[str] = set()
+    for context in iter_route_contexts(request.app.routes):
+        route = context.original_route
+        if isinstance(route, APIRoute) and (match := route.matches(request.scope))[0] is not Match.NONE:
+            types = (route.openapi_extra or {}).get(SERVED)
+            if types is None or match[1]["path_params"].get("type") in types:
+                found |= route.methods
+    return ", ".join(sorted(found))
+
+
 def handle_failures(app: FastAPI) -> None:
     """Teach an application the one table of failures."""
 
-    async def ours(request: Request, failure: Exception) -> Response:
-        return refusal(failure if isinstance(failure, Failure) else Fault(), path=request.url.path)
+    async def ours(request: Request, wrong: Exception) -> Response:
+        failure = wrong if isinstance(wrong, Failure) else Fault()
+        if isinstance(failure, NotAllowed):
+            failure.headers.setdefault("Allow", allowed(request))
+        return refusal(failure, path=request.url.path)
 
     async def unreadable(request: Request, wrong: Exception) -> Response:
         places = wrong.errors() if isinstance(wrong, RequestValidationError) else []
@@ -195,6 +220,8 @@ def handle_failures(app: FastAPI) -> None:
         failure: Failure = {404: Unknown(), 405: NotAllowed(), 400: Invalid()}.get(status, Fault())
         if isinstance(wrong, HTTPException):
             failure.headers.update(wrong.headers or {})
+        if isinstance(failure, NotAllowed) and (methods := allowed(request)):
+            failure.headers["Allow"] = methods
         return refusal(failure, path=request.url.path)
 
     app.add_exception_handler(Failure, ours)

@@ -12,7 +12,7 @@ from typing import Any, Self
 from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.routing import BaseRoute
 
-from kernel.http import CommandRoute
+from kernel.http import SERVED, CommandRoute
 from record.canonical import BASE
 from record.conformance import PARAMETERS
 from record.operations import OPERATION, Operation
@@ -26,8 +26,6 @@ OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-u
 PLACE = re.compile(r"/fhir(?:/(?P<type>[A-Z][A-Za-z]+))?(?P<rest>(?:/.*)?)")
 OPERATION_NAME = re.compile(r"\$([a-z][a-z\-]*)$")
 TYPE_PART = re.compile(r"\{type:\w+\}")
-SERVED = "x-fhir-types"
-"""Under this name a route over several types lists those for which it offers something."""
 CONDITIONAL = "x-fhir-conditional"
 """The mark of a create route that creates on condition (If-None-Exist), too."""
 UPDATE_CREATES = "x-fhir-update-creates"

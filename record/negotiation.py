@@ -29,6 +29,10 @@ class FormUnreadable(Invalid):
     code = "form-unreadable"
 
 
+class FormExpected(UnsupportedMedia):
+    """A search by POST sends its parameters as application/x-www-form-urlencoded."""
+
+
 def accepts_json(request: Request) -> None:
     """The client takes JSON in FHIR 4.0. Raises NotAcceptable."""
     accepted = request.headers.get("accept") or "*/*"
@@ -68,14 +72,15 @@ def no_parameters(asked: Interaction) -> None:
 async def asked_for(request: Request) -> list[tuple[str, str]]:
     """A search's parameters, from the address and, for a POST, from the form.
 
-    Raises UnsupportedMedia, FormUnreadable.
+    Raises FormExpected, FormUnreadable.
     """
     pairs = list(request.query_params.multi_items())
     if request.method == "POST":
-        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
-            raise UnsupportedMedia(f"Send the search as {FORM}.")
+        sent = await request.body()
+        if sent and request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
+            raise FormExpected
         try:
-            body = (await request.body()).decode()
+            body = sent.decode()
             pairs += parse_qsl(body, keep_blank_values=True, strict_parsing=bool(body), max_num_fields=100)
         except ValueError:
             raise FormUnreadable from None
@@ -110,7 +115,9 @@ def known_to_client(request: Request, *, etag: str, updated_at: datetime) -> boo
     """Whether the client says it has this very version already (RFC 9110, 13.1.2 and 13.1.3)."""
     none_match, since = request.headers.get("if-none-match"), request.headers.get("if-modified-since")
     if none_match is not None:
-        return none_match.strip() == "*" or etag in [part.strip() for part in none_match.split(",")]
+        # Compared weakly, as the RFC says: a W/ in front makes no difference.
+        known = [part.strip().removeprefix("W/") for part in none_match.split(",")]
+        return known == ["*"] or etag.removeprefix("W/") in known
     if since is None:
         return False
     try:

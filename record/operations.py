@@ -84,7 +84,7 @@ def parameters_in(request: Request, body: bytes) -> dict[str, Any]:
 
 
 def _given(request: Request, body: bytes) -> dict[str, Any]:
-    if request.method == "GET":
+    if request.method in {"GET", "HEAD"}:
         pairs = request.query_params.multi_items()
         return _gathered((name, value) for name, value in pairs if name not in PRESENTATION)
     if not body:

@@ -9,10 +9,10 @@ from starlette.convertors import register_url_convertor
 
 from kernel.auth.principal import Principal, Role
 from kernel.failures import Forbidden
-from kernel.http import Anyone, CommandRoute, ReadRoute
+from kernel.http import SERVED, Anyone, CommandRoute, ReadRoute
 from record import history_answers, reading
 from record.answers import changed, fhir, pretty
-from record.capability import CONDITIONAL, PATCHES, SERVED, UPDATE_CREATES
+from record.capability import CONDITIONAL, PATCHES, UPDATE_CREATES
 from record.cases import Cases, Create, Delete, NotOffered, Update
 from record.changing import change
 from record.edge import Name, asker, base_of, room_of
@@ -72,13 +72,14 @@ def fhir_routes(
             raise ValueError(f"proto/resources.toml must say that {type_} has behaviour")
     cases = Cases(creates or {}, updates or {}, deletes or {}, entries or {}, frozenset(enterable))
     prepare([*mine, "Parameters"])
+    # What is asked most stands first: each route before it is compared with the address in vain.
     return [
-        metadata_routes(),
-        _transaction_route(cases),
         _reading_routes(_Place(room, "read", mine)),
         _history_routes(_Place(room, "kept", [type_ for type_ in mine if type_ not in KEPT_APART])),
         _validating_routes(_Place(room, "judged", mine)),
         _changing_routes(_Place(room, "written", [type_ for type_ in mine if types()[type_].writers]), cases),
+        _transaction_route(cases),
+        metadata_routes(),
     ]
 
 

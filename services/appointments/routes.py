@@ -63,7 +63,7 @@ FIND = operation(
 FOR_WHOM = takes("patient-reference", "Reference(Patient)")
 
 
-@reads.get("/fhir/Appointment/$find", openapi_extra=FIND)
+@reads.api_route("/fhir/Appointment/$find", methods=["GET", "HEAD"], openapi_extra=FIND)
 async def find(request: Request, by: MaySearch, tx: InTransaction, room: TheRoom) -> Response:
     """Free times (IHE ITI-115)."""
     wish = asking_fhir.wish(parameters_in(request, b""))
@@ -158,7 +158,7 @@ async def check_in(id: str, request: Request, by: MayBook, tx: InTransaction, ro
 
 @reads.api_route(
     "/fhir/Appointment/{id:fhirid}/$queue-status",
-    methods=["GET", "POST"],
+    methods=["GET", "HEAD", "POST"],
     openapi_extra=operation(
         gives("positiveInt", "number"),
         gives("code", "state"),
@@ -178,7 +178,9 @@ async def queue_status(id: str, request: Request, by: MayBook, tx: InTransaction
     return answer({"resourceType": "Parameters", "parameter": parameters})
 
 
-@reads.api_route("/fhir/Schedule/{id:fhirid}/$queue", methods=["GET", "POST"], openapi_extra=operation(gives("Bundle")))
+@reads.api_route(
+    "/fhir/Schedule/{id:fhirid}/$queue", methods=["GET", "HEAD", "POST"], openapi_extra=operation(gives("Bundle"))
+)
 async def queue(id: str, request: Request, by: MayCall, tx: InTransaction, room: TheRoom) -> Response:
     """Everyone of the queue who is not finished."""
     waiting = await queueing.queue_of(tx, id, by=by, now=room.clock.now())

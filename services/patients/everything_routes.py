@@ -39,13 +39,13 @@ LEAFED = frozenset({REACHED, UNTIL})
 """What a page link holds besides the parameters: where the page begins, and up to when all pages are complete."""
 
 
-@reads.api_route(PLACE, methods=["GET", "POST"], openapi_extra=MARKS)
+@reads.api_route(PLACE, methods=["GET", "HEAD", "POST"], openapi_extra=MARKS)
 async def of_one(request: Request, by: MayRecall) -> Response:
     """A page of what is known of this patient, and the entries of the directory it points at."""
     return await _answer(request, request.path_params["id"], by)
 
 
-@reads.api_route("/fhir/Patient/$everything", methods=["GET", "POST"], openapi_extra=MARKS)
+@reads.api_route("/fhir/Patient/$everything", methods=["GET", "HEAD", "POST"], openapi_extra=MARKS)
 async def of_oneself(request: Request, by: MayRecall) -> Response:
     """The same for the patient who asks. Raises PatientNotNamed."""
     if by.patient is None:
@@ -77,7 +77,7 @@ async def _answer(request: Request, patient: str, by: Principal) -> Response:
 async def _sought(request: Request, place: str, by: Principal) -> Sought:
     """The parameters in the request itself, or those a page link holds."""
     pairs = request.query_params.multi_items()
-    if request.method == "GET" and len(pairs) == 1 and pairs[0][0] == "_page":
+    if request.method != "POST" and len(pairs) == 1 and pairs[0][0] == "_page":
         return cursors(request).open(pairs[0][1], place=place, account=by.account)
     given = parameters_in(request, await request.body())
     values = ((name, value) for name, one in given.items() for value in (one if isinstance(one, list) else [one]))

@@ -42,7 +42,7 @@ def fhir_routers() -> list[APIRouter]:
 
 @reads.api_route(
     "/fhir/ValueSet/icd-10/$expand",
-    methods=["GET", "POST"],
+    methods=["GET", "HEAD", "POST"],
     openapi_extra=operation(
         takes("filter", "string"),
         takes("count", "integer"),

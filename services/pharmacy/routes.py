@@ -168,7 +168,9 @@ async def choose_pharmacy(
 
 
 @reads.api_route(
-    "/fhir/Task/{id:fhirid}/$pickup-code", methods=["GET", "POST"], openapi_extra=operation(gives("string", "code"))
+    "/fhir/Task/{id:fhirid}/$pickup-code",
+    methods=["GET", "HEAD", "POST"],
+    openapi_extra=operation(gives("string", "code")),
 )
 async def pickup_code(id: str, request: Request, by: MayChoose, tx: InTransaction, key: TheCodeKey) -> Response:
     """The present pick-up code, for the patient alone."""

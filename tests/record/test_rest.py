@@ -99,6 +99,7 @@ async def test_a_client_that_has_the_version_gets_304(appointments: RoomDoor) ->
     place = f"/fhir/Organization/{made.json['id']}"
     same = await appointments.ask("GET", place, by="eve", if_none_match='W/"1"')
     assert (same.status, same.body, same.headers["etag"]) == (304, b"", 'W/"1"')
+    assert (await appointments.ask("GET", place, by="eve", if_none_match='"0", "1"')).status == 304
     assert (await appointments.ask("GET", place, by="eve", if_none_match='W/"2"')).status == 200
     since = made.headers["last-modified"]
     assert (await appointments.ask("GET", place, by="eve", if_modified_since=since)).status == 304
@@ -251,6 +252,26 @@ async def test_a_search_by_form_is_the_same_search(appointments: RoomDoor) -> No
     )
     modes = [entry["search"]["mode"] for entry in lenient.json["entry"]]
     assert modes == ["match", "outcome"]
+    bare = await appointments.ask("POST", f"/fhir/Organization/_search?{body.decode()}", by="eve", content_type="")
+    assert [entry["resource"]["name"] for entry in bare.json["entry"]] == ["表单医院"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "offered"),
+    [
+        ("POST", "/fhir/Organization/x", {"GET", "HEAD", "PUT", "PATCH", "DELETE"}),
+        ("POST", "/fhir/Slot", {"GET", "HEAD", "PUT", "PATCH", "DELETE"}),
+        ("PUT", "/fhir/Organization/x/_history", {"GET", "HEAD"}),
+        ("GET", "/fhir/Organization/_search", {"POST"}),
+    ],
+)
+async def test_a_wrong_method_learns_the_right_ones(
+    appointments: RoomDoor, method: str, path: str, offered: set[str]
+) -> None:
+    """Allow lists what is offered at the address, over all its routes, and nothing that is refused for the type."""
+    answer = await appointments.ask(method, path, by="system", body=hospital())
+    assert answer.status == 405
+    assert set(answer.headers["allow"].split(", ")) == offered
 
 
 async def test_a_patient_writes_into_the_own_record_alone(patients: RoomDoor, record: Settings) -> None:
