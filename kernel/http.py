@@ -197,7 +197,7 @@ def allowed(request: Request) -> str:
         if isinstance(route, APIRoute) and (match := route.matches(request.scope))[0] is not Match.NONE:
             types = (route.openapi_extra or {}).get(SERVED)
             if types is None or match[1]["path_params"].get("type") in types:
-                found |= route.methods
+                found |= route.methods or set()
     return ", ".join(sorted(found))
 
 

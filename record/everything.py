@@ -18,6 +18,7 @@ from record import dates
 from record.dates import BEGINNING, END
 from record.failures import PageUnreadable, SearchTooLarge, ValueUnreadable
 from record.include import MOST
+from record.keys import own_base
 from record.ownership import TypeRules, partitioned
 from record.parameters import SEARCHES
 from record.query import LARGEST_COUNT, USUAL_COUNT
@@ -26,7 +27,9 @@ from record.search import SECONDS_AT_MOST
 from record.stored import Stored
 from record.visible import Visible, condition
 
-REFERENCE = re.compile(rb'"reference"\s*:\s*"([A-Z][A-Za-z]+)\\?/([A-Za-z0-9\-.]{1,64})[\\/"]')
+REFERENCE = re.compile(
+    rb'"reference"\s*:\s*"(?:%b)?([A-Z][A-Za-z]+)\\?/([A-Za-z0-9\-.]{1,64})[\\/"]' % re.escape(own_base().encode())
+)
 """A reference into the record, in stored bytes; JSON allows a backslash before a slash."""
 WITHIN = "r.hi = $8::timestamptz or (r.hi > $6::timestamptz and r.lo < $7::timestamptz)"
 REMEMBERED = 400

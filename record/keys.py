@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from functools import cache, lru_cache
 from typing import Any
 
+from kernel.settings import Settings
+
 RELATIVE = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
 
 
@@ -99,12 +101,21 @@ def canonical_forms(value: Any) -> tuple[str, ...]:
     return (text,) if bare == text else (text, bare)
 
 
+@cache
+def own_base() -> str:
+    """The address below which this platform's resources stand for the world, with its slash."""
+    return f"{Settings.from_environment().address}/fhir/"
+
+
 def reference_form(value: Any) -> str | None:
-    """`Type/id` of a reference, or its whole address, without a version; contained ones are not found."""
+    """`Type/id` of a reference, or the whole address of one that leads out of this house, without a version.
+
+    Contained ones are not found.
+    """
     text = value.get("reference") if isinstance(value, dict) else value
     if not isinstance(text, str) or text.startswith("#"):
         return None
-    return text.partition("/_history/")[0]
+    return text.removeprefix(own_base()).partition("/_history/")[0]
 
 
 def reference_type(value: Any) -> str | None:

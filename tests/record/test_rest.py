@@ -14,6 +14,7 @@ from kernel.service import Room
 from kernel.settings import Settings
 from record.care import entrust
 from record.cases import NotOffered
+from record.keys import own_base
 from record.rest import fhir_routes
 from record.stored import Stored
 from record.write import create
@@ -340,6 +341,19 @@ async def test_what_is_one_patients_does_not_become_several_or_nobodys(patients:
     grown = await patients.ask("PUT", place, by="system", body={**group(members), "id": made.json["id"]})
     assert (grown.status, grown.codes) == (422, ["patient-fixed"])
     assert (await patients.ask("GET", place, by="eve")).json["meta"]["versionId"] == "1"
+
+
+async def test_an_address_of_our_own_is_a_reference_like_any_other(patients: RoomDoor) -> None:
+    """A resource that names its patient by the whole address lies in the patient's record, and is found either way."""
+    named = {"reference": f"{own_base()}Patient/eve/_history/1"}
+    flag = {"resourceType": "Flag", "status": "active", "code": {"text": "own"}, "subject": named}
+    eve = {"resourceType": "Patient", "id": "eve"}
+    await patients.ask("PUT", "/fhir/Patient/eve", by="system", body=eve)
+    made = await patients.ask("POST", "/fhir/Flag", by="system", body=flag)
+    assert made.json["subject"] == named
+    for spelling in ("eve", "Patient/eve", f"{own_base()}Patient/eve"):
+        found = await patients.ask("GET", f"/fhir/Flag?patient={spelling}&_include=Flag:patient", by="eve")
+        assert {made.json["id"], "eve"} <= {entry["resource"]["id"] for entry in found.json["entry"]}
 
 
 async def test_a_refused_command_leaves_nothing_behind(appointments: RoomDoor) -> None:
