@@ -3,6 +3,7 @@
 https://hl7.org/fhir/R4/search.html#include. Who may not see a resource does not get it this way either.
 """
 
+import asyncio
 from collections.abc import Iterable, Sequence
 
 from kernel.database import Transaction
@@ -21,7 +22,13 @@ SECONDS_AT_MOST = 5.0
 
 
 async def included(tx: Transaction, asked: Query, matches: list[Stored], *, visible: Visible) -> list[Stored]:
-    """The resources that come along, each once, matches left out. Raises SearchTooLarge beyond 1,000."""
+    """The resources that come along, each once, matches left out. Raises SearchTooLarge beyond 1,000, TimeoutError."""
+    # A thousand resources in one long row are a thousand steps of many statements each.
+    async with asyncio.timeout(SECONDS_AT_MOST):
+        return await _included(tx, asked, matches, visible)
+
+
+async def _included(tx: Transaction, asked: Query, matches: list[Stored], visible: Visible) -> list[Stored]:
     known = {match.reference for match in matches}
     along: dict[str, Stored] = {}
     includes, revincludes, fresh = asked.includes, asked.revincludes, matches

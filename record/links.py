@@ -10,7 +10,7 @@ from collections.abc import Callable
 import msgspec
 
 from record import definitions
-from record.parsing import DEEPEST
+from record.parsing import DEEPEST, NAME_THEN_COLON, parsed
 
 Swap = Callable[[str], str]
 """What a link becomes: itself, or the reference that takes its place."""
@@ -29,12 +29,16 @@ _written = msgspec.json.Encoder().encode
 def relinked(resource: bytes, *, reference: Swap, link: Swap) -> bytes:
     """The resource with each Reference.reference passed through `reference` and every other link through `link`.
 
-    A body that is no resource comes back as it is: whoever checks it says what is wrong.
+    A body that is no resource comes back as it is: whoever checks it says what is wrong. Raises ResourceInvalid for
+    a name that stands twice, since of the two only one would come out.
     """
     try:
-        return _Walk(reference, link).node(resource, "Resource", 0)
+        after = _Walk(reference, link).node(resource, "Resource", 0)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return resource
+    if after is not resource and len(NAME_THEN_COLON.findall(after)) != len(NAME_THEN_COLON.findall(resource)):
+        parsed(resource)
+    return after
 
 
 class _Walk:

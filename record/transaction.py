@@ -4,6 +4,7 @@ Deletes first, then creates, updates, and reads at last, in whatever order the e
 what it would do alone: the same use cases, permissions and audit rows.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -32,13 +33,16 @@ from record.transaction_reading import answer_reading
 from record.transaction_subjects import Subjects
 
 LARGEST_ANSWER = 32 * 1024 * 1024
+SECONDS_AT_MOST = 25.0
+"""Less than the gateway waits, so that whoever sent it is told what became of it, and no locks stand after that."""
 
 
 async def transact(request: Request, body: bytes, *, by: Principal, cases: Cases) -> bytes:
     """Carry out a transaction Bundle; the answer is a Bundle with an entry for each of its entries.
 
     Raises BundleUnreadable, BundleTooLarge, EntryUnreadable, EntryNotOffered, SeveralOwners, EntriesCollide,
-    NotHistory, LinkUnresolved, TargetUnclear, MultipleMatches, Forbidden, and whatever an entry alone would raise.
+    NotHistory, LinkUnresolved, TargetUnclear, MultipleMatches, Forbidden, TimeoutError, and whatever an entry alone
+    would raise.
     """
     bundle = Bundle.read(body)
     if bundle.type != "transaction":
@@ -48,7 +52,8 @@ async def transact(request: Request, body: bytes, *, by: Principal, cases: Cases
     if run.room != room_of(request).name:
         raise SeveralOwners(f"This is for the room '{run.room}'.", expression="Bundle.entry")
     work = Work(request, by, cases, planned(entries), run.imported)
-    return assembled("transaction-response", await work.do())
+    async with asyncio.timeout(SECONDS_AT_MOST):
+        return assembled("transaction-response", await work.do())
 
 
 @dataclass

@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from record.failures import ResourceInvalid
 from record.links import relinked
 from tests.record.official import examples
 
@@ -142,3 +144,28 @@ def test_depth_is_bounded() -> None:
         + b"}"
     )
     assert relinked(body, reference=str, link=lambda _: "x") == body
+
+
+def _pointed_elsewhere(text: str) -> str:
+    return "Patient/b" if text == "urn:x" else text
+
+
+@pytest.mark.parametrize(
+    "twice",
+    [
+        b'{"resourceType":"Basic","subject":{"reference":"Patient/a"},"subject":{"reference":"urn:x"}}',
+        b'{"resourceType":"Basic","subject":{"reference":"Patient/a","\\u0072eference":"urn:x"}}',
+        b'{"resourceType":"Basic","status":1,"subject":{"reference":"urn:x"},"st\\u0061tus":2}',
+    ],
+)
+def test_a_name_that_stands_twice_is_not_lost_with_a_link(twice: bytes) -> None:
+    """Of two elements of one name none is dropped in silence, however they are spelt."""
+    with pytest.raises(ResourceInvalid):
+        relinked(twice, reference=_pointed_elsewhere, link=str)
+
+
+def test_a_link_that_looks_like_a_name_is_replaced() -> None:
+    """A quotation mark and a colon inside a link are no name."""
+    body = rb'{"resourceType":"Basic","subject":{"reference":"Patient?name=\":x"}}'
+    after = relinked(body, reference=lambda _: "Patient/b", link=str)
+    assert after == b'{"resourceType":"Basic","subject":{"reference":"Patient/b"}}'

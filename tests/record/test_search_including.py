@@ -6,8 +6,9 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from kernel.database import Transaction
+from kernel.database import TookTooLong, Transaction
 from kernel.settings import Settings
+from record import include
 from record.failures import SearchTooLarge
 from record.search import search
 from record.visible import Everything
@@ -96,3 +97,13 @@ async def test_more_than_can_come_along_is_refused(record: Settings) -> None:
         await create_many(tx, [(f"crowded-{n}", crowd) for n in range(1001)], now=NOW)
         with pytest.raises(SearchTooLarge):
             await along(tx, "Patient", "crowded", ("_revinclude", "Observation:patient"))
+
+
+@pytest.mark.usefixtures("ready")
+async def test_the_whole_way_takes_its_time_at_most(record: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long row of resources, each pointing at the next, does not keep the record busy step by step for ever."""
+    monkeypatch.setattr(include, "SECONDS_AT_MOST", 0)
+    async with database_of("patients", record, size=1) as database:
+        with pytest.raises(TookTooLong):
+            async with database.reading() as tx:
+                await along(tx, "Patient", "along", ("_include:iterate", "Patient:organization"))

@@ -3,9 +3,11 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
+import orjson
 import pytest
 
 from kernel.settings import Settings
+from record import transaction as transaction_module
 from record.rest import fhir_routes
 from tests.record.bundles import (
     ACCOUNTS,
@@ -171,3 +173,29 @@ async def test_too_many_entries_are_refused_at_once(patients: RoomDoor) -> None:
     many = transaction(*(ask("GET", "Nonsense nonsense") for _ in range(10_000)))
     answer = await patients.ask("POST", "/fhir", by="system", body=many)
     assert (answer.status, answer.codes, places(answer)) == (413, ["bundle-too-large"], ["Bundle.entry"])
+
+
+async def test_a_name_that_stands_twice_is_refused_though_a_link_is_rewritten(patients: RoomDoor) -> None:
+    """The entry is named, and nothing is written."""
+    value, body = fresh(), basic(urn(1))
+    sent = orjson.dumps(transaction(post(patient(value), urn(1)), post(body)))
+    doubled = sent.replace(b'"subject"', b'"subject":{"reference":"Patient/other"},"subject"')
+    answer = await patients.ask("POST", "/fhir", by="system", body=doubled)
+    assert (answer.status, answer.codes, places(answer)) == (400, ["resource-invalid"], ["Bundle.entry[1]"])
+    assert await _none_has(patients, value)
+
+
+async def test_a_transaction_that_takes_too_long_leaves_nothing(
+    patients: RoomDoor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thousand slow searches in one Bundle do not hold a connection for an hour: it ends, all undone."""
+    monkeypatch.setattr(transaction_module, "SECONDS_AT_MOST", 0)
+    value = fresh()
+    answer = await transact(patients, post(patient(value)), ask("GET", "Patient?name:contains=x"))
+    assert (answer.status, answer.codes) == (503, ["took-too-long"])
+    assert await _none_has(patients, value)
+
+
+async def _none_has(patients: RoomDoor, value: str) -> bool:
+    found = await patients.ask("GET", f"/fhir/Patient?identifier={MRN}|{value}", by="system")
+    return "entry" not in found.json
