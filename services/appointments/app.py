@@ -21,7 +21,7 @@ def create_app(settings: Settings) -> FastAPI:
     plain = fhir_routes(
         NAME, creates=routes.CREATES, updates=routes.UPDATES, deletes=routes.DELETES, entries=routes.ENTRIES
     )
-    return application(NAME, settings, routers=[routes.reads, routes.commands, *plain], start=_start)
+    return application(NAME, settings, routers=[*plain, routes.reads, routes.commands], start=_start)
 
 
 def _start(app: FastAPI, room: Room) -> Sequence[Coroutine[Any, Any, None]]:

@@ -25,7 +25,7 @@ CLOSE_WITHIN = 1.0
 
 def create_app(settings: Settings) -> FastAPI:
     """The room's application."""
-    routers = [routes.commands, routes.doors, *routes.fhir_routers()]
+    routers = [*routes.fhir_routers(), routes.commands, routes.doors]
     return application("consult", settings, routers=routers, start=_start)
 
 

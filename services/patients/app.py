@@ -13,7 +13,7 @@ from services.patients import everything_routes, routes
 
 def create_app(settings: Settings) -> FastAPI:
     """The room's application."""
-    routers = [everything_routes.reads, routes.reads, *routes.fhir_routers()]
+    routers = [*routes.fhir_routers(), everything_routes.reads, routes.reads]
     return application("patients", settings, routers=routers, start=_start)
 
 
