@@ -22,7 +22,7 @@ from record.keys import own_base
 from record.ownership import TypeRules, partitioned
 from record.parameters import SEARCHES
 from record.query import LARGEST_COUNT, USUAL_COUNT
-from record.read import COLUMNS, read, read_many, stored
+from record.read import COLUMNS, light, paged, read, read_many, stored
 from record.search import SECONDS_AT_MOST
 from record.stored import Stored
 from record.visible import Visible, condition
@@ -153,13 +153,13 @@ async def everything(
     place = _place(asked, after)
     statement, whose = _statement(asked.types, visible)
     arguments = (patient, *place, asked.since, asked.start, asked.end, BEGINNING, asked.count + 1, *whose)
-    rows = await tx.raw.fetch(statement, *arguments, timeout=SECONDS_AT_MOST)
-    own = [stored(list(row)[2:]) for row in rows[: asked.count]]
+    rows, more = paged(await tx.raw.fetch(light(statement), *arguments, timeout=SECONDS_AT_MOST), asked.count)
+    own = [stored(row[2:]) for row in rows]
     given = after.given if after else ()
     along = await _along(tx, own, asked.directory, known=given, visible=visible)
-    if len(rows) <= asked.count:
+    if not more:
         return Part(own, along, None)
-    last = rows[asked.count - 1]
+    last = rows[-1]
     remembered = (*given, *(_mark(one.reference) for one in along))[-REMEMBERED:]
     return Part(own, along, Reached(last["type"], last["lo"], last["id"], remembered))
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 
 from kernel.database import Transaction
 from record import dates
@@ -16,7 +16,7 @@ from record.dates import Range
 from record.failures import ParameterUnknown, ResourceUnknown, ValueUnreadable
 from record.ownership import TypeRules, partitioned, types
 from record.query import LARGEST_COUNT, USUAL_COUNT
-from record.read import COLUMNS, stored
+from record.read import COLUMNS, light, paged, stored
 from record.search import SECONDS_AT_MOST
 from record.sql import Arguments
 from record.stored import Stored
@@ -93,17 +93,19 @@ async def history_of_resource(
     if after:
         wanted.append(f"version < {arguments.add(after.version)}")
     rows = await tx.raw.fetch(
-        "select type, id, version, updated_at, deleted, patient, body from"  # noqa: S608 - declared names
-        " (select v.*, lead(updated_at) over (order by version) as replaced_at from"
-        f" (select {COLUMNS} from {rules.partition} r where {which}"
-        f" union all select {COLUMNS} from record.past r where {which}) v) v"
-        f" where {' and '.join(wanted)} order by version desc limit {span.count + 1}",
+        light(
+            "select type, id, version, updated_at, deleted, patient, body from"  # noqa: S608 - declared names
+            " (select v.*, lead(updated_at) over (order by version) as replaced_at from"
+            f" (select {COLUMNS} from {rules.partition} r where {which}"
+            f" union all select {COLUMNS} from record.past r where {which}) v) v"
+            f" where {' and '.join(wanted)} order by version desc limit {span.count + 1}"
+        ),
         *arguments,
         timeout=SECONDS_AT_MOST,
     )
     if not rows and not await _exists(tx, rules, id, visible):
         raise ResourceUnknown
-    return _page([stored(row) for row in rows], span)
+    return _page(rows, span)
 
 
 async def history_of(
@@ -139,11 +141,11 @@ async def history_of(
             f" order by r.updated_at desc, r.id desc, r.version desc {most})",
         ]
     rows = await tx.raw.fetch(
-        f"select * from ({' union all '.join(branches)}) v {NEWEST_FIRST} {most}",  # noqa: S608
+        light(f"select * from ({' union all '.join(branches)}) v {NEWEST_FIRST} {most}"),  # noqa: S608
         *arguments,
         timeout=SECONDS_AT_MOST,
     )
-    return _page([stored(row) for row in rows], span)
+    return _page(rows, span)
 
 
 def readable(visible: Visible) -> list[str]:
@@ -160,11 +162,11 @@ async def _exists(tx: Transaction, rules: TypeRules, id: str, visible: Visible) 
     return bool(found)
 
 
-def _page(versions: list[Stored], span: Span) -> Past:
-    if len(versions) <= span.count:
-        return Past(versions)
-    last = versions[span.count - 1]
-    return Past(versions[: span.count], Place(last.updated_at, last.type, last.id, last.version))
+def _page(rows: Sequence[Any], span: Span) -> Past:
+    page, more = paged(rows, span.count)
+    versions = [stored(row) for row in page]
+    last = versions[-1] if more else None
+    return Past(versions, Place(last.updated_at, last.type, last.id, last.version) if last else None)
 
 
 def _dated(name: str, value: str) -> Range:

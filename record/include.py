@@ -4,7 +4,7 @@ https://hl7.org/fhir/R4/search.html#include. Who may not see a resource does not
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from kernel.database import Transaction
 from record import keys
@@ -12,7 +12,7 @@ from record.failures import SearchTooLarge
 from record.ownership import types
 from record.paths import Path
 from record.query import EVERY, Include, Query
-from record.read import COLUMNS, read_many, stored
+from record.read import COLUMNS, MOST_BYTES, is_heavy, light, read_many, stored
 from record.stored import Stored
 from record.visible import Visible, condition
 from record.where import readable
@@ -22,7 +22,7 @@ SECONDS_AT_MOST = 5.0
 
 
 async def included(tx: Transaction, asked: Query, matches: list[Stored], *, visible: Visible) -> list[Stored]:
-    """The resources that come along, each once, matches left out. Raises SearchTooLarge beyond 1,000, TimeoutError."""
+    """The resources that come along, each once, matches left out. Raises SearchTooLarge, TimeoutError."""
     # A thousand resources in one long row are a thousand steps of many statements each.
     async with asyncio.timeout(SECONDS_AT_MOST):
         return await _included(tx, asked, matches, visible)
@@ -37,6 +37,7 @@ async def _included(tx: Transaction, asked: Query, matches: list[Stored], visibl
         fresh = [one for reference, one in came.items() if reference not in known]
         known |= came.keys()
         along |= {one.reference: one for one in fresh}
+        _weigh(along)
         if len(along) > MOST:
             raise SearchTooLarge
         includes, revincludes = _iterating(includes), _iterating(revincludes)
@@ -59,10 +60,17 @@ async def _along(
     for type_, ids in _pointed_at(includes, starts).items():
         if readable(type_, visible):
             along |= {one.reference: one for one in await read_many(tx, type_, ids, visible=visible)}
+            _weigh(along)
     for type_, wanted in _pointing_keys(revincludes, starts).items():
         if readable(type_, visible):
             along |= {one.reference: one for one in await _pointing(tx, type_, wanted, visible)}
+            _weigh(along)
     return along
+
+
+def _weigh(along: Mapping[str, Stored]) -> None:
+    if sum(len(one.body) for one in along.values()) > MOST_BYTES:
+        raise SearchTooLarge
 
 
 def _pointed_at(includes: Iterable[Include], starts: Sequence[Stored]) -> dict[str, list[str]]:
@@ -100,12 +108,14 @@ def _pointing_keys(revincludes: Iterable[Include], starts: Sequence[Stored]) -> 
 async def _pointing(tx: Transaction, type_: str, wanted: list[int], visible: Visible) -> list[Stored]:
     seen, whose = condition(visible, types()[type_], at=2)
     rows = await tx.raw.fetch(
-        f"with m as materialized (select {COLUMNS} from {types()[type_].partition} r"  # noqa: S608 - declared names
-        f" where not r.deleted and r.keys && $1::bigint[] and {seen} limit {MOST + 1})"
-        " select * from m order by id",
+        light(
+            f"with m as materialized (select {COLUMNS} from {types()[type_].partition} r"  # noqa: S608 - declared names
+            f" where not r.deleted and r.keys && $1::bigint[] and {seen} limit {MOST + 1})"
+            " select * from m order by id"
+        ),
         *(wanted, *whose),
         timeout=SECONDS_AT_MOST,
     )
-    if len(rows) > MOST:
+    if len(rows) > MOST or is_heavy(rows):
         raise SearchTooLarge
     return [stored(row) for row in rows]

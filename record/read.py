@@ -1,15 +1,20 @@
 """Reading resources by id and version; who asks is part of every question."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 from typing import Any
 
+import asyncpg
+
 from kernel.database import Transaction
-from record.failures import ResourceDeleted, ResourceUnknown, VersionUnknown
+from record.failures import ResourceDeleted, ResourceUnknown, SearchTooLarge, VersionUnknown
 from record.ownership import TypeRules, types
 from record.stored import Stored
 from record.visible import Visible, condition
 
 COLUMNS = "r.type, r.id, r.version, r.updated_at, r.deleted, r.patient, r.body"
+WIDTH = len(COLUMNS.split(","))
+MOST_BYTES = 32 * 1024 * 1024
+"""What the resources of one page may weigh together: the page ends early where they are large."""
 
 
 async def read(tx: Transaction, type: str, id: str, *, visible: Visible) -> Stored:
@@ -28,15 +33,19 @@ async def read(tx: Transaction, type: str, id: str, *, visible: Visible) -> Stor
 
 
 async def read_many(tx: Transaction, type: str, ids: Collection[str], *, visible: Visible) -> list[Stored]:
-    """Those of these resources that exist and may be seen, by id."""
+    """Those of these resources that exist and may be seen, by id. Raises SearchTooLarge beyond 32 MB."""
     if not ids:
         return []
     seen, arguments = condition(visible, types()[type], at=2)
     rows = await tx.raw.fetch(
-        f"select {COLUMNS} from {types()[type].partition} r"  # noqa: S608 - declared names
-        f" where r.type = '{type}' and r.id = any($1::text[]) and not r.deleted and {seen} order by r.id",
+        light(
+            f"select {COLUMNS} from {types()[type].partition} r"  # noqa: S608 - declared names
+            f" where r.type = '{type}' and r.id = any($1::text[]) and not r.deleted and {seen} order by r.id"
+        ),
         *(list(ids), *arguments),
     )
+    if is_heavy(rows):
+        raise SearchTooLarge
     return [stored(row) for row in rows]
 
 
@@ -74,6 +83,24 @@ async def _versions(
     return [stored(row) for row in rows]
 
 
-def stored(row: Iterable[Any]) -> Stored:
-    """A row of COLUMNS as a resource."""
-    return Stored(*row)
+def light(statement: str) -> str:
+    """The statement's first rows, as many as weigh no more than a page may, and one more."""
+    before = "coalesce(sum(octet_length(v.body)) over (rows between unbounded preceding and 1 preceding), 0)"
+    return f"select * from (select v.*, {before} as before from ({statement}) v) v where before < {MOST_BYTES}"  # noqa: S608
+
+
+def is_heavy(rows: Sequence[Any]) -> bool:
+    """Whether `light` ended these rows early: the last is one too many."""
+    return len(rows) > 1 and sum(len(row["body"]) for row in rows) >= MOST_BYTES
+
+
+def paged(rows: Sequence[Any], count: int) -> tuple[Sequence[Any], bool]:
+    """The rows of one page, and whether more come behind it."""
+    if len(rows) > count:
+        return rows[:count], True
+    return (rows[:-1], True) if is_heavy(rows) else (rows, False)
+
+
+def stored(row: Sequence[Any] | asyncpg.Record) -> Stored:
+    """A row that begins with COLUMNS as a resource."""
+    return Stored(*row[:WIDTH])

@@ -12,7 +12,7 @@ from kernel.database import Transaction
 from record.include import included
 from record.pages import Position, count_statement, page_statement, parts, width
 from record.query import Query, parse
-from record.read import stored
+from record.read import light, paged, stored
 from record.stored import Stored
 from record.visible import Visible
 
@@ -48,10 +48,10 @@ async def search(
     total = await _count(tx, asked, visible) if asked.total else None
     if asked.count == 0:
         return Page([], total=total, ignored=asked.ignored)
-    rows = await _rows(tx, asked, visible, after)
+    rows, more = await _rows(tx, asked, visible, after)
     before = width(asked)
-    entries = [stored(list(row)[before:]) for row in rows[: asked.count]]
-    last = rows[asked.count - 1] if len(rows) > asked.count else None
+    entries = [stored(row[before:]) for row in rows]
+    last = rows[-1] if more else None
     return Page(
         entries,
         includes=await included(tx, asked, entries, visible=visible),
@@ -66,13 +66,14 @@ async def _count(tx: Transaction, asked: Query, visible: Visible) -> int:
     return int(await tx.raw.fetchval(statement, *arguments, timeout=SECONDS_AT_MOST))
 
 
-async def _rows(tx: Transaction, asked: Query, visible: Visible, after: Position | None) -> list[Any]:
-    """The rows of one page and one more, if there are as many."""
+async def _rows(tx: Transaction, asked: Query, visible: Visible, after: Position | None) -> tuple[Sequence[Any], bool]:
+    """The rows of one page, and whether more come behind it."""
     rows: list[Any] = []
     for part in parts(asked, visible, after):
         statement, arguments = page_statement(asked, visible, after, part)
-        rows += await tx.raw.fetch(statement, *arguments, timeout=SECONDS_AT_MOST)
-        if len(rows) > asked.count:
-            break
+        rows += await tx.raw.fetch(light(statement), *arguments, timeout=SECONDS_AT_MOST)
+        page, more = paged(rows, asked.count)
+        if more:
+            return page, True
         after = None
-    return rows
+    return rows, False
