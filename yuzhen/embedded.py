@@ -25,6 +25,8 @@ POSTGRES_OPTIONS = {
     "shared_buffers": "256MB",
     "max_wal_size": "2GB",
     "wal_compression": "off",
+    # Memory and solid disks do not seek: at a million resources a month of birth is 54 pages by its index, 562 without.
+    "random_page_cost": "1.1",
     "password_encryption": "scram-sha-256",
     "timezone": "UTC",
     "jit": "off",
