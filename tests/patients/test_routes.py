@@ -98,3 +98,19 @@ async def test_care_is_the_ground_of_writing(migrated: Settings) -> None:
         for by, status in expected:
             answer = await door.ask("POST", "/fhir/Observation", token=token_of(migrated, by), body=observation(one))
             assert answer.status == status
+
+
+async def test_a_key_is_of_one_command_with_its_conditions(migrated: Settings) -> None:
+    """Two deletions by different criteria, or versions, have no body to tell them apart, and are two commands all the
+    same: the second is refused, not answered as if it had been done."""
+    one, token = await booked(migrated), token_of(migrated, principal(Role.SYSTEM))
+    async with running("patients", migrated) as door:
+        made = [await door.ask("POST", "/fhir/Observation", token=token, body=observation(one)) for _ in "12"]
+        first, second = (f"/fhir/Observation?_id={answer.json['id']}" for answer in made)
+        key = {"idempotency_key": f"conditions-{one.patient}"}
+        again = [await door.ask("DELETE", first, token=token, **key) for _ in "12"]
+        other = await door.ask("DELETE", second, token=token, **key)
+        dated = await door.ask("DELETE", first, token=token, if_match='W/"1"', **key)
+    assert [answer.status for answer in again] == [204, 204]
+    assert again[1].headers["idempotency-replayed"] == "true"
+    assert [other.codes, dated.codes] == [["idempotency-key-reused"]] * 2
