@@ -56,13 +56,18 @@ def rtc() -> None:
 
 
 @app.command()
-def token(account: Annotated[str, typer.Argument(help="a demo account, such as doctor-001")]) -> None:
-    """Print an access token for a demo account (demo mode only)."""
-    from yuzhen.token import TokenRefused
+def token(
+    account: Annotated[str, typer.Argument(help="a demo account, such as doctor-001, or the name of a system")],
+    system: Annotated[bool, typer.Option("--system", help="for another system, such as laboratory")] = False,
+) -> None:
+    """Print an access token, good for an hour: for a demo account (demo mode only), or for another system."""
+    from yuzhen.token import TokenRefused, system_token
     from yuzhen.token import token as make
 
+    settings = Settings.from_environment()
     try:
-        sys.stdout.write(asyncio.run(make(Settings.from_environment(), account)) + "\n")
+        made = system_token(settings, account)() if system else asyncio.run(make(settings, account))
+        sys.stdout.write(made + "\n")
     except TokenRefused as no:
         console.print(f"[red]{no}[/]")
         raise typer.Exit(1) from None
