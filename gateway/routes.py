@@ -8,7 +8,7 @@ from fastapi.responses import Response
 from gateway.batch import Batch
 from gateway.forwarding import Corridor, RoomAway
 from gateway.routing import is_open, room_for
-from kernel.failures import NotAllowed, Unknown
+from kernel.failures import NotAllowed, Unknown, UnsupportedMedia
 from kernel.http import FHIR_JSON, allowed, json
 from kernel.service import NotReady, Room
 from record.edge import base_of
@@ -26,6 +26,12 @@ class AddressUnknown(Unknown):
     """Nothing lives at this address. GET /fhir/metadata lists what does."""
 
     code = "address-unknown"
+
+
+class BodyCompressed(UnsupportedMedia):
+    """The body is compressed. Send it as it is, without Content-Encoding."""
+
+    code = "body-compressed"
 
 
 @readiness.get("/readyz")
@@ -50,6 +56,8 @@ async def _state(corridor: Corridor) -> str:
 async def pass_on(request: Request) -> Response:
     """Pass a request to its room, after the token was checked where one is needed."""
     path = request.url.path
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise BodyCompressed
     if path in {"/fhir", "/fhir/"} and request.method == "POST":
         return await bundle(request)
     owner = room_for(path)

@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 FHIR_JSON = "application/fhir+json"
 LARGEST_BODY = 4 * 1024 * 1024
+LARGEST_SAID = "A body has 4 MiB at most."
 CONDITIONS = ("if-match", "if-none-match", "if-none-exist")
 SERVED = "x-fhir-types"
 """Mark of a route over several types: those for which it does something."""
@@ -270,11 +271,11 @@ def _bounded(scope: Scope, receive: Receive) -> Receive:
     async def bounded() -> Message:
         nonlocal seen
         if declared.isdigit() and int(declared) > LARGEST_BODY:
-            raise TooLarge
+            raise TooLarge(LARGEST_SAID)
         message = await receive()
         seen += len(message.get("body", b""))
         if seen > LARGEST_BODY:
-            raise TooLarge
+            raise TooLarge(LARGEST_SAID)
         return message
 
     return bounded

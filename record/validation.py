@@ -63,6 +63,16 @@ def together(faults: list[Failure]) -> Failure:
     return first
 
 
+def _written(kind: str) -> str:
+    """How dates and times are written, to be said where one is not."""
+    ways = {
+        "datetime": "2026, 2026-11, 2026-11-25 or 2026-11-25T08:00:00+08:00",
+        "date": "2026, 2026-11 or 2026-11-25",
+        "instant": "2026-11-25T08:00:00+08:00",
+    }
+    return next((f" Write {way}." for name, way in ways.items() if kind.lower().endswith(name)), "")
+
+
 def _contained_schema(resource: dict[str, Any], place: str) -> Iterator[Failure]:
     type_ = resource["resourceType"]
     schema = definitions.schemas().get(type_, {}) if isinstance(type_, str) else {}
@@ -107,7 +117,7 @@ def _failures(error: Any, root: str) -> Iterator[Failure]:
             yield CodeInvalid(f"Allowed: {', '.join(options)}.", expression=place)
         case "pattern":
             kind = str(error.schema_path[-2]).removesuffix("OrNull")
-            yield ResourceInvalid(f"This is no well-formed {kind}.", expression=place)
+            yield ResourceInvalid(f"This is no well-formed {kind}.{_written(kind)}", expression=place)
         case "type":
             yield ResourceInvalid(f"This must be of JSON type {error.kind.types[0]}.", expression=place)
         case kind:

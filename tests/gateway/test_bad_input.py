@@ -230,3 +230,11 @@ async def test_the_capability_statement_is_of_the_whole_house(platform: Platform
     assert status == 200
     assert statement["fhirVersion"] == "4.0.1"
     assert {"Patient", "Appointment", "Encounter", "MedicationRequest", "Task", "AuditEvent"} <= types
+
+
+async def test_a_compressed_body_is_refused_as_such(platform: Platform, patient: str) -> None:
+    """A body with a Content-Encoding is 415, not called broken JSON."""
+    status, _, said = await ask(
+        platform, "POST", BOOK, token=patient, body=b"\x1f\x8b", content_type=FHIR, content_encoding="gzip"
+    )
+    assert (status, orjson.loads(said)["issue"][0]["details"]["coding"][0]["code"]) == (415, "body-compressed")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from kernel.failures import Failure, Invalid, Rule
 from record.failures import NotJson, ResourceInvalid
 from record.parsing import DEEPEST
-from record.validation import check
+from record.validation import check, faults_of
 from tests.record.official import NOT_SOUND, examples, sound_examples, type_of
 
 SOUND: dict[str, Any] = {"resourceType": "Observation", "status": "final", "code": {"text": "x"}}
@@ -78,6 +78,20 @@ def test_what_is_not_fhir_is_refused_at_its_place(change: dict[str, Any], expect
     """Unknown elements, wrong codes, types, shapes, dates and references are refused, and the place is named."""
     assert faults(SOUND) == []
     assert faults({**SOUND, **change}) == expected
+
+
+@pytest.mark.parametrize(
+    ("element", "value", "said"),
+    [
+        ("effectiveDateTime", "2026-11-25T08:00:00", "+08:00"),
+        ("effectiveDateTime", "25.11.2026", "2026-11-25"),
+        ("issued", "2026-11-25", "2026-11-25T08:00:00+08:00"),
+    ],
+)
+def test_a_date_that_cannot_be_read_is_told_how_dates_are_written(element: str, value: str, said: str) -> None:
+    """Most wrong dates lack a zone or a day: the refusal shows a right one."""
+    (fault,) = faults_of({**SOUND, element: value})
+    assert said in fault.diagnostics
 
 
 def test_what_stands_in_a_bundle_is_a_whole_of_its_own() -> None:
