@@ -8,7 +8,7 @@ from record.beside import beside
 from record.criterion import AnyKey, Beside, Chain, Criterion, Dates, Has, IdIn, Missing
 from record.jsonpath import references
 from record.ownership import KEPT_APART, types
-from record.parameters import Parameter
+from record.parameters import SEARCHES, Parameter
 from record.sql import Arguments, date_condition, instant_condition
 from record.visible import Visible, condition, role_of
 
@@ -85,9 +85,23 @@ def _has(criterion: Has, arguments: Arguments, visible: Visible, *, row: str, dr
     source, inner = criterion.parameter.type, f"{row}h"
     if not readable(source, visible):
         return "false"
-    fits = seen_where(source, criterion.criterion, arguments, visible, row=inner)
+    table, fits = types()[source].partition, seen_where(source, criterion.criterion, arguments, visible, row=inner)
+    if not (drives or _finds_few(criterion.criterion)):
+        # Asked of each row that was found, by its own key: all that fits is a large part of the type.
+        prefix = arguments.add(f"{source}.{criterion.parameter.code}={criterion.type}/", "text")
+        whose = f"{inner}.keys @> array[{KEY.format(prefix=prefix, row=row)}]"
+        return f"(exists (select 1 from {table} {inner} where {whose} and {fits})) is true"  # noqa: S608
     ids = references(criterion.parameter, criterion.type, arguments, row=inner)
     # DISTINCT: without it the planner expects too many for a set that is made once, and looks through them row by row.
-    found = f"select distinct x.id from {types()[source].partition} {inner}, lateral ({ids}) x(id) where {fits}"  # noqa: S608
+    found = f"select distinct x.id from {table} {inner}, lateral ({ids}) x(id) where {fits}"  # noqa: S608
     whose = f"{row}.type = '{criterion.type}' and {row}.id"
     return f"{whose} = any(array({found}))" if drives else f"({row}.id in ({found})) is true"
+
+
+def _finds_few(criterion: Criterion) -> bool:
+    match criterion:
+        case AnyKey(parameter=parameter):
+            return criterion.drives and parameter.code not in SEARCHES[parameter.type].long
+        case Dates() | Missing():
+            return False
+    return True
