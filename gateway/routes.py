@@ -58,7 +58,9 @@ async def pass_on(request: Request) -> Response:
     path = request.url.path
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise BodyCompressed
-    if path in {"/fhir", "/fhir/"} and request.method == "POST":
+    if path in {"/fhir", "/fhir/"}:
+        if request.method != "POST":
+            raise NotAllowed("Bundles are sent here by POST.", headers={"Allow": "POST"})
         return await bundle(request)
     owner = room_for(path)
     if owner is None:

@@ -43,3 +43,10 @@ def test_declared_parameters_are_read(room: str, tmp_path: Path) -> None:
         assert OPERATION in one.marks, one
         assert one.about, one
         assert operation_of(one).taken <= read, one
+
+
+@pytest.mark.parametrize("room", HTTP_ROOMS)
+def test_head_is_offered_where_get_is(room: str, tmp_path: Path) -> None:
+    """Whatever can be fetched can be asked for its headers alone."""
+    for one in served(application(room, Settings(state_folder=str(tmp_path))).routes):
+        assert "GET" not in one.methods or "HEAD" in one.methods, one

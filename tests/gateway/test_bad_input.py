@@ -81,6 +81,8 @@ ADDRESSES = {
     "wrong method": ("PUT", "/fhir/Patient/patient-001/_history/1", 405),
     "no patch": ("PATCH", "/fhir/Patient/patient-001", 415),
     "no bundle": ("POST", "/fhir", 400),
+    "the base itself": ("GET", "/fhir", 405),
+    "what is published": ("PUT", "/fhir/SearchParameter/x", 405),
     "odd id": ("GET", "/fhir/Patient/%00", 404),
     "long id": ("GET", "/fhir/Patient/" + "a" * 500, 404),
     "trailing slash": ("GET", "/fhir/Patient/", 404),
