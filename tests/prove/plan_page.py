@@ -33,6 +33,7 @@ SIZE = 1_000_000
 PAGE = Path("docs/record-plans.md")
 CLINIC = "HealthcareService/town"
 WIDEST = 170
+TRIES = 7
 NOISE = re.compile(r"\s*(Buffers:|Heap Blocks:|Planning|Settings:|Index Searches:|Worker|Cache Mode|Hits:).*")
 TOUCHED = re.compile(r"Buffers: shared((?: \w+=\d+)+)")
 
@@ -125,10 +126,11 @@ async def _asked(database: Database, kind: Kind) -> Shown:
     heard: list[tuple[str, tuple[Any, ...]]] = []
     query = parse_qsl(kind.asked)
     async with database.transaction(patient=patient) as tx:
-        await search(tx, kind.type, query, visible=kind.visible, now=ENTERED)
-        begun = time.perf_counter()
-        page = await search(tx, kind.type, query, visible=kind.visible, now=ENTERED)
-        took = (time.perf_counter() - begun) * 1000
+        took = []
+        for _ in range(TRIES):
+            begun = time.perf_counter()
+            page = await search(tx, kind.type, query, visible=kind.visible, now=ENTERED)
+            took.append((time.perf_counter() - begun) * 1000)
 
         def listen(said: Any) -> None:
             heard.append((said.query, tuple(said.args or ())))
@@ -138,7 +140,7 @@ async def _asked(database: Database, kind: Kind) -> Shown:
         await asyncio.sleep(0)  # the driver tells its listeners a moment later
         tx.raw.remove_query_logger(listen)
         plans = [await _explained(tx.raw, statement, arguments) for statement, arguments in heard]
-    return Shown(kind, page, took, plans)
+    return Shown(kind, page, min(took), plans)
 
 
 async def _explained(raw: "asyncpg.Connection[asyncpg.Record]", statement: str, arguments: Sequence[Any]) -> Seen:
@@ -154,7 +156,7 @@ def _page(shown: Sequence[Shown], size: int) -> Iterator[str]:
     yield ""
     yield "Written by `python -m tests.prove.plan_page`; `record.md` says how the index is built."
     yield "Pages are those of 8 KB that were looked at, in memory or not, for matches, includes and totals together:"
-    yield "unlike the milliseconds, which are one run on a shared machine, they do not depend on it."
+    yield "unlike the milliseconds, the best of seven on two cores, they do not depend on the machine."
     yield ""
     yield "| search | shows | matches on the page | statements | pages | ms |\n| --- | --- | --- | --- | --- | --- |"
     for one in shown:
