@@ -270,3 +270,9 @@ class ProfileNotOffered(Invalid):
     """Resources are held to FHIR R4 itself, not to further profiles. Leave the profile out."""
 
     issue, code = "not-supported", "profile-not-offered"
+
+
+class TooManyPairs(Invalid):
+    """The resource has more codes side by side than can be found in pairs. Give each element a few codes."""
+
+    issue, code = "too-costly", "too-many-pairs"

@@ -9,9 +9,13 @@ from functools import cache
 from typing import Any
 
 from record import keys
+from record.failures import TooManyPairs
 from record.parameters import Component, Parameter, parameters
 from record.paths import Path, Step
 from record.rows import ALONE, SIDES, AddsTold, Rows, Told
+
+MOST_PAIRS = 20_000
+"""Of one resource: two elements of some thousand codes each would make millions."""
 
 
 @dataclass(slots=True)
@@ -41,7 +45,7 @@ class Group:
                 self.pairs.append((f"{parameter.type}.{parameter.code}=", path))
 
     def add(self, node: Any, found: Rows) -> None:
-        """The rows of one group element."""
+        """The rows of one group element. Raises TooManyPairs."""
         if self.names.isdisjoint(node):
             return
         tokens = [(value, path.type) for path in self.tokens for value in path.values(node)]
@@ -53,14 +57,18 @@ class Group:
         if tokens:
             for name in self.names.intersection(node):
                 found.present.update(self.numbers[name])
-            found.keys.update(self._paired(tokens, node))
+            for pairs in self._paired(tokens, node):
+                found.pairs += len(pairs)
+                if found.pairs > MOST_PAIRS:
+                    raise TooManyPairs
+                found.keys.update(pairs)
 
-    def _paired(self, tokens: list[tuple[Any, str]], node: Any) -> Iterator[int]:
+    def _paired(self, tokens: list[tuple[Any, str]], node: Any) -> Iterator[list[int]]:
         for prefix, path in self.pairs:
             if path.steps[0].name in node:
                 first = [form for value, type_ in tokens for form in _outright(value, type_)]
                 for second in (form for value in path.values(node) for form in _outright(value, path.type)):
-                    yield from (keys.key(f"{prefix}{form}${second}") for form in first)
+                    yield [keys.key(f"{prefix}{form}${second}") for form in first]
 
 
 def _told(tokens: list[tuple[Any, str]]) -> Told:

@@ -23,6 +23,8 @@ class Rows:
     """Index rows being gathered; dicts stand for sets that keep their order."""
 
     keys: set[int] = field(default_factory=set)
+    pairs: int = 0
+    """How many of the keys are of two values told together."""
     present: set[int] = field(default_factory=set)
     main: Range = UNDATED
     forms: dict[str, list[str]] = field(default_factory=dict)

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from record import keys
+from record.failures import TooManyPairs
 from record.index import Index, index_of
 from record.parameters import parameters
 from record.splice import decoded
@@ -117,3 +118,18 @@ def test_tags_and_labels_of_any_type_are_found() -> None:
     assert _has(index, "Claim", "_tag", "x", "urn:t|x")
     assert _has(index, "Claim", "_security", "R")
     assert _has(index, "Claim", "_source", "urn:from")
+
+
+def test_pairs_of_codes_are_bounded() -> None:
+    """A few kilobytes of codes side by side do not become millions of keys: the resource is refused."""
+
+    def codes(count: int) -> dict[str, Any]:
+        return {"coding": [{"system": "urn:a", "code": f"c{n}"} for n in range(count)]}
+
+    def measured(count: int) -> dict[str, Any]:
+        component = {"code": codes(count), "valueCodeableConcept": codes(count)}
+        return {"resourceType": "Observation", "component": [component] * 2}
+
+    assert len(index_of(measured(20)).keys) > 1000
+    with pytest.raises(TooManyPairs):
+        index_of(measured(1000))
