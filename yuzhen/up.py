@@ -33,6 +33,7 @@ def up(settings: Settings, console: Console) -> int:
     try:
         console.print("Starting the record (PostgreSQL) and Valkey ...")
         supervisor.start_engines()
+        console.print("Bringing the record up to date ...")
         run_to_end("migrate", lambda: _migrate(settings), supervisor.logs)
         run_to_end("seed", lambda: _seed(settings), supervisor.logs)
         console.print("Starting the rooms ...")
@@ -61,14 +62,15 @@ def _seed(settings: Settings) -> None:
 def _announce_once(settings: Settings, console: Console, started: float) -> Callable[[], None]:
     """A tick that says once, when it is so, that the platform is ready."""
     state = {"said": False}
+    rooms_started = time.monotonic()
 
     def tick() -> None:
         if state["said"]:
             return
-        waited = time.monotonic() - started
+        waited = time.monotonic() - rooms_started
         if ready(settings):
             state["said"] = True
-            console.print(f"[bold green]Ready[/] after {waited:.1f} s: [bold]{settings.address}[/]")
+            console.print(f"[bold green]Ready[/] after {time.monotonic() - started:.1f} s: [bold]{settings.address}[/]")
             if settings.demo:
                 console.print(f"Demo accounts and their passwords: {settings.state / 'demo-accounts.txt'}")
         elif waited > READY_WITHIN:
