@@ -4,6 +4,7 @@ One walk over the resource beside HL7's element table. https://hl7.org/fhir/R4/c
 """
 
 import binascii
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Any
@@ -13,9 +14,10 @@ from record import dates, definitions
 from record.failures import CodeInvalid, InvariantBroken, ResourceInvalid
 from record.invariant import Invariant, Node, Whole
 from record.invariants import invariants_below, invariants_of
-from record.keys import reference_type
+from record.keys import RELATIVE, reference_type
 from record.shape import DATES, INTEGERS, Part, Shape, shape_of
 
+BY_SEARCH = re.compile(r"[A-Z][A-Za-z]+\?")
 SHOWN_CODES = 30
 MOST_FOUND = 100
 EXTENDED = Part("Extension", False, frozenset(), {}, False)
@@ -98,7 +100,7 @@ class _Walk:
         if part.kind == "Resource":
             self._inner(value, place)
         elif type(value) is dict:
-            if part.targets or part.codes or part.simple:
+            if part.targets or part.codes or part.simple or part.kind == "Reference":
                 self._say(_bound(value, part, self._whole, place))
             self.node(value, part.kind, place)
         else:
@@ -167,6 +169,8 @@ def _hollow(place: str) -> Failure:
 
 def _bound(value: dict[str, Any], part: Part, whole: Whole, place: str) -> Iterator[Failure]:
     """Codes of a required binding, what a reference may point at, and a quantity that may not be a mere bound."""
+    if part.kind == "Reference":
+        yield from _reference(value.get("reference", "#"), place)
     if part.targets:
         yield from _pointing(whole.type_behind(value.get("reference")) or reference_type(value), part, place)
     if part.simple and part.kind == "Quantity" and "comparator" in value:
@@ -175,6 +179,14 @@ def _bound(value: dict[str, Any], part: Part, whole: Whole, place: str) -> Itera
         codings = value.get("coding", ()) if part.kind == "CodeableConcept" else (value,)
         if not any(coding.get("code") in part.codes.get(coding.get("system", ""), ()) for coding in codings):
             yield _code_invalid(part, place)
+
+
+def _reference(text: str, place: str) -> Iterator[Failure]:
+    """What is neither address nor Type/id would point nowhere for ever, and its resource lie in nobody's record."""
+    if BY_SEARCH.match(text):
+        yield ResourceInvalid("A reference by a search is resolved in a transaction alone.", expression=place)
+    elif not (text.startswith("#") or ":" in text or RELATIVE.fullmatch(text)):
+        yield ResourceInvalid("Write a reference as Patient/123, or as a whole address.", expression=place)
 
 
 def _pointing(type_: str | None, part: Part, place: str) -> Iterator[Failure]:
