@@ -27,7 +27,7 @@ class VersionUnknown(Unknown):
 
 
 class ResourceDeleted(Gone):
-    """This resource was deleted. Its history can still be read."""
+    """This resource was deleted. Its history can still be read; to have it again, enter it anew by POST."""
 
     code = "resource-deleted"
 
