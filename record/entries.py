@@ -3,6 +3,7 @@
 https://hl7.org/fhir/R4/http.html#transaction
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -37,7 +38,7 @@ class _Sent(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
     resource_type: str
     type: str
-    entry: list[msgspec.Raw] = []
+    entry: msgspec.Raw = ABSENT
     id: str | None = None
     meta: msgspec.Raw = ABSENT
     language: str | None = None
@@ -145,6 +146,7 @@ class Entry:
             if not all(text.isprintable() and len(text) <= LONGEST for text in texts):
                 raise EntryUnreadable(f"An address or condition is one line of {LONGEST} characters at most.")
             resource = bytes(sent.resource)
+            _told_once(bytes(raw), resource, EntryUnreadable)
             if bool(resource) is not (asked.method in CARRIERS) and "$" not in path:
                 raise EntryUnreadable("POST, PUT and PATCH come with a resource, the others without.")
             return cls(n, asked.method, path, query, sent.full_url, resource, *conditions)
@@ -163,9 +165,11 @@ class Bundle:
         sent = _decoded(_sent, body, BundleUnreadable)
         if sent.resource_type != "Bundle" or sent.type not in {"batch", "transaction"}:
             raise BundleUnreadable(expression="Bundle.type")
-        if len(sent.entry) > MOST_ENTRIES:
+        _told_once(body, bytes(sent.entry), BundleUnreadable)
+        entries = _decoded(_entries, bytes(sent.entry), BundleUnreadable) if bytes(sent.entry) else []
+        if len(entries) > MOST_ENTRIES:
             raise BundleTooLarge(f"{MOST_ENTRIES} entries at once are enough.", expression="Bundle.entry")
-        return cls(sent.type, sent.entry)
+        return cls(sent.type, entries)
 
     def read_all(self, *, base: str) -> list[Entry]:
         """Every entry. Raises EntryUnreadable."""
@@ -173,6 +177,7 @@ class Bundle:
 
 
 _sent = msgspec.json.Decoder(_Sent).decode
+_entries = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _entry = msgspec.json.Decoder(_Entry).decode
 _gist = msgspec.json.Decoder(Gist).decode
 _patch = msgspec.json.Decoder(_Patch).decode
@@ -204,6 +209,19 @@ def _placed(n: int, expression: str | None) -> str:
         return expression
     _, dot, below = expression.partition(".")
     return f"Bundle.entry[{n}].resource{dot}{below}"
+
+
+def _told_once(around: bytes, inside: bytes, failure: type[Invalid]) -> None:
+    """Nothing is named twice around what is looked at later: of the two, one would be dropped in silence."""
+
+    def once(pairs: list[tuple[str, object]]) -> None:
+        if len(dict(pairs)) != len(pairs):
+            raise failure("An object names one element twice.")
+
+    try:
+        json.loads(around.replace(inside, b"0", 1) if inside else around, object_pairs_hook=once, parse_int=str)
+    except RecursionError:
+        raise failure from None
 
 
 def _decoded(decode: Callable[[bytes], Read], raw: bytes, failure: type[Invalid]) -> Read:

@@ -185,6 +185,26 @@ async def test_a_name_that_stands_twice_is_refused_though_a_link_is_rewritten(pa
     assert await _none_has(patients, value)
 
 
+@pytest.mark.parametrize(
+    ("once", "twice"),
+    [
+        (b'"type":"transaction"', b'"type":"transaction","entry":[]'),
+        (b'"type":"transaction"', b'"type":"batch","type":"transaction"'),
+        (b'"resource":', b'"resource":{"resourceType":"Basic"},"resource":'),
+        (b'"request":', b'"request":{"method":"DELETE","url":"Patient/x"},"request":'),
+        (b'"method":', b'"method":"PUT","m\\u0065thod":'),
+    ],
+)
+async def test_nothing_in_a_bundle_is_told_twice(patients: RoomDoor, once: bytes, twice: bytes) -> None:
+    """Of two lists of entries, two resources or two requests none is taken for the other."""
+    value = fresh()
+    sent = orjson.dumps(transaction(post(patient(value))))
+    assert once in sent
+    answer = await patients.ask("POST", "/fhir", by="system", body=sent.replace(once, twice))
+    assert (answer.status, answer.codes[0]) in {(400, "bundle-unreadable"), (400, "entry-unreadable")}
+    assert await _none_has(patients, value)
+
+
 async def test_a_transaction_that_takes_too_long_leaves_nothing(
     patients: RoomDoor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
