@@ -16,8 +16,8 @@ from gateway.routing import room_for
 from kernel.failures import Busy, Failure, Invalid, Unknown
 from kernel.http import FHIR_JSON
 from kernel.ids import derived
-from record.bundle_answers import answered, assembled
-from record.entries import Entry, at_entry
+from record.bundles.answers import answered, assembled
+from record.bundles.entries import Entry, at_entry
 
 AT_ONCE = 4
 WITHIN = 60.0

@@ -12,12 +12,12 @@ from starlette.convertors import register_url_convertor
 
 from gateway.published import Published
 from kernel.http import FHIR_JSON, SERVED, json
-from record import conformance
-from record.capability import UNLISTED
-from record.edge import Name, base_of
-from record.interaction import query_of
-from record.negotiation import accepts_json
-from record.search_parameters import search_parameters
+from record.conformance import published as conformance
+from record.conformance.capability import UNLISTED
+from record.conformance.search_parameters import search_parameters
+from record.interactions.edge import Name, base_of
+from record.interactions.interaction import query_of
+from record.interactions.negotiation import accepts_json
 
 router = APIRouter()
 register_url_convertor("published", type("Published", (Name,), {"regex": "|".join(conformance.PARAMETERS)})())

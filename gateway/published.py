@@ -11,9 +11,9 @@ from starlette.routing import BaseRoute
 
 from gateway.forwarding import Corridor, RoomAway
 from kernel.service import Room
-from record.capability import RoomCapability, capability_of, statement
-from record.openapi import document
-from record.operation_definitions import merged, operation_definitions
+from record.conformance.capability import RoomCapability, capability_of, statement
+from record.conformance.openapi import document
+from record.conformance.operation_definitions import merged, operation_definitions
 
 KEPT_FOR = timedelta(seconds=30)
 """Everybody may ask, so the rooms are not asked each time."""

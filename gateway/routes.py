@@ -11,12 +11,12 @@ from gateway.routing import is_open, room_for
 from kernel.failures import NotAllowed, Unknown, UnsupportedMedia
 from kernel.http import FHIR_JSON, allowed, json
 from kernel.service import NotReady, Room
-from record.edge import base_of
-from record.entries import Bundle
+from record.bundles.entries import Bundle
+from record.bundles.runner import run_of
 from record.failures import ParameterUnknown
-from record.interaction import query_of
-from record.negotiation import accepts_json, sends_json
-from record.runner import run_of
+from record.interactions.edge import base_of
+from record.interactions.interaction import query_of
+from record.interactions.negotiation import accepts_json, sends_json
 
 readiness = APIRouter()
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]

@@ -11,13 +11,13 @@ import orjson
 
 from kernel.database import Transaction
 from record.canonical import BASE
-from record.criterion import AnyKey, Criterion, Dates, IdIn
 from record.failures import ModifierUnknown, ResourceUnknown
-from record.pages import Position
-from record.query import Query, parse
-from record.search import SECONDS_AT_MOST, Page
+from record.search.criterion import AnyKey, Criterion, Dates, IdIn
+from record.search.pages import Position
+from record.search.query import Query, parse
+from record.search.searching import SECONDS_AT_MOST, Page
+from record.search.sql import Arguments, instant_condition
 from record.splice import instant
-from record.sql import Arguments, instant_condition
 from record.stored import Stored
 from record.visible import Everything, OnlyPatient, Visible
 

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from kernel.database import Raw
-from record.index import Index
+from record.index.index import Index
 from record.ownership import types
 from record.statements import COLUMNS, entering, side_rows
 from record.stored import Stored

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from record.failures import PatientMissing
-from record.keys import reference_form, reference_type
+from record.index.keys import reference_form, reference_type
 
 ABOUT: Mapping[str, str] = {
     "Account": "subject",

@@ -11,14 +11,14 @@ from datetime import datetime
 from typing import Any, Self
 
 from kernel.database import Transaction
-from record import dates
-from record.dates import Range
 from record.failures import ParameterUnknown, ResourceUnknown, ValueUnreadable
+from record.index import dates
+from record.index.dates import Range
 from record.ownership import TypeRules, partitioned, types
-from record.query import LARGEST_COUNT, USUAL_COUNT
 from record.read import COLUMNS, light, paged, stored
-from record.search import SECONDS_AT_MOST
-from record.sql import Arguments
+from record.search.query import LARGEST_COUNT, USUAL_COUNT
+from record.search.searching import SECONDS_AT_MOST
+from record.search.sql import Arguments
 from record.stored import Stored
 from record.visible import Visible, condition, role_of
 

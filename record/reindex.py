@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 from kernel.database import Raw
 from record import bulk
-from record.index import index_of
-from record.indexing import side_tables
+from record.index.index import index_of
+from record.index.parameters import SEARCHES, Parameter, parameters
+from record.index.walks import side_tables
 from record.ownership import TypeRules, partitioned
-from record.parameters import SEARCHES, Parameter, parameters
 from record.splice import decoded
 
 EDITION = 1

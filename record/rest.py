@@ -10,20 +10,20 @@ from starlette.convertors import register_url_convertor
 from kernel.auth.principal import Principal, Role
 from kernel.failures import Forbidden
 from kernel.http import SERVED, Anyone, CommandRoute, ReadRoute
-from record import history_answers, reading
-from record.answers import changed, fhir, pretty
-from record.capability import CONDITIONAL, PATCHES, UPDATE_CREATES
-from record.cases import Cases, Create, Delete, NotOffered, Update
-from record.changing import change
-from record.edge import Name, asker, base_of, room_of
-from record.interaction import Interaction
-from record.metadata import metadata_routes
-from record.negotiation import accepts_json, sends_json
+from record.bundles.transaction import transact
+from record.conformance.capability import CONDITIONAL, PATCHES, UPDATE_CREATES
+from record.conformance.metadata import metadata_routes
+from record.interactions import history_answers, reading
+from record.interactions.answers import changed, fhir, pretty
+from record.interactions.cases import Cases, Create, Delete, NotOffered, Update
+from record.interactions.changing import change
+from record.interactions.edge import Name, asker, base_of, room_of
+from record.interactions.interaction import Interaction
+from record.interactions.negotiation import accepts_json, sends_json
+from record.interactions.patching import WAYS
+from record.interactions.validating import VALIDATE, answer_validate
 from record.ownership import KEPT_APART, owned_by, types
-from record.patching import WAYS
-from record.transaction import transact
-from record.validating import VALIDATE, answer_validate
-from record.validation import prepare
+from record.validation.checking import prepare
 
 __all__ = ["fhir_routes"]
 

@@ -9,8 +9,8 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from record.index import Index
-from record.indexing import side_tables
+from record.index.index import Index
+from record.index.walks import side_tables
 from record.ownership import types
 from record.stored import Stored
 

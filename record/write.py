@@ -11,7 +11,7 @@ from kernel.database import Transaction
 from record import bulk
 from record.compartment import patient_of
 from record.failures import IdTaken, PatientFixed, PatientMissing, ResourceDeleted, ResourceUnknown, VersionStale
-from record.index import NOTHING, Index, index_of
+from record.index.index import NOTHING, Index, index_of
 from record.ownership import TypeRules, types
 from record.splice import decoded, stamped
 from record.statements import inserting, locking, replacing

@@ -9,7 +9,7 @@ from kernel.database import Transaction
 from kernel.events import Consumer
 from kernel.service import Room, application
 from kernel.settings import Settings
-from record.edge import open_record
+from record.interactions.edge import open_record
 from record.rest import fhir_routes
 from services.appointments import events, queueing, routes
 

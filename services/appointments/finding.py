@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from kernel.database import Transaction
-from record.search import search
+from record.search.searching import search
 from record.visible import DirectoryOnly
 from services.appointments import store
 from services.appointments.appointment import Place

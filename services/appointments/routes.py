@@ -9,14 +9,14 @@ from fastapi.responses import Response
 from kernel.auth.principal import Principal, Role
 from kernel.http import CommandRoute, InTransaction, OwnReadRoute, allow
 from kernel.service import TheRoom
-from record.answers import fhir as answer
-from record.answers import shown
 from record.audit import AuditEntry
-from record.bundle import bundle
-from record.cases import Create, Delete, NotOffered, Update
-from record.edge import base_of, did, saw
-from record.negotiation import expected_version
-from record.operations import MANY, gives, needs, operation, parameters_in, takes
+from record.interactions.answers import fhir as answer
+from record.interactions.answers import shown
+from record.interactions.bundle import bundle
+from record.interactions.cases import Create, Delete, NotOffered, Update
+from record.interactions.edge import base_of, did, saw
+from record.interactions.negotiation import expected_version
+from record.interactions.operations import MANY, gives, needs, operation, parameters_in, takes
 from record.stored import Stored
 from services.appointments import asking_fhir, booking, fhir, finding, keeping, queueing
 from services.appointments.wish import Wish

@@ -13,7 +13,7 @@ from kernel.events import Consumer, Handler
 from kernel.failures import Failure
 from kernel.service import Room, application
 from kernel.settings import Settings
-from record.edge import open_record
+from record.interactions.edge import open_record
 from services.consult import arriving, events, meeting, routes
 from services.consult.rtc.client import NodeClient
 from services.consult.rtc.events import Connected, Event, Hello, Left, MediaFlowing

@@ -13,11 +13,11 @@ from kernel.database import Transaction
 from kernel.failures import Failure, Invalid
 from kernel.http import CommandRoute, InTransaction, allow, json
 from kernel.service import Room, TheRoom
-from record.answers import shown
 from record.audit import AuditEntry, written
-from record.cases import NotOffered
-from record.edge import did, request_id
-from record.operations import gives, needs, operation, parameters_in
+from record.interactions.answers import shown
+from record.interactions.cases import NotOffered
+from record.interactions.edge import did, request_id
+from record.interactions.operations import gives, needs, operation, parameters_in
 from record.rest import fhir_routes
 from record.stored import Stored
 from services.consult import chatting, confirming, meeting, policy, visiting

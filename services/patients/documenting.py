@@ -8,7 +8,7 @@ from kernel.database import Transaction
 from record import read, write
 from record.compartment import patient_of
 from record.permission import permit
-from record.search import search
+from record.search.searching import search
 from record.stored import Stored
 from record.visible import Everything, visible_to
 from services.patients import attachment, fhir, policy

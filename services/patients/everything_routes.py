@@ -9,14 +9,14 @@ from fastapi.responses import Response
 
 from kernel.auth.principal import Principal, Role
 from kernel.http import ReadRoute, allow
-from record import answers, bundle
 from record.audit import AuditEntry
-from record.cursor import Sought
-from record.edge import base_of, cursors, request_id, room_of, saw
-from record.everything import Reached, everything, wanted
-from record.negotiation import accepts_json
-from record.operations import gives, operation, parameters_in, takes
-from record.reading import link_to
+from record.interactions import answers, bundle
+from record.interactions.edge import base_of, cursors, request_id, room_of, saw
+from record.interactions.everything import Reached, everything, wanted
+from record.interactions.negotiation import accepts_json
+from record.interactions.operations import gives, operation, parameters_in, takes
+from record.interactions.reading import link_to
+from record.search.cursor import Sought
 from record.settling import settled
 from record.visible import visible_to
 from services.patients.failures import PatientNotNamed

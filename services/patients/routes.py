@@ -9,10 +9,10 @@ from kernel.auth.principal import Principal
 from kernel.database import Transaction
 from kernel.http import Anyone, ReadRoute
 from kernel.service import Room, TheRoom
-from record import answers
-from record.cases import NotOffered
-from record.negotiation import accepts_json
-from record.operations import gives, operation, parameters_in, takes
+from record.interactions import answers
+from record.interactions.cases import NotOffered
+from record.interactions.negotiation import accepts_json
+from record.interactions.operations import gives, operation, parameters_in, takes
 from record.rest import fhir_routes
 from record.stored import Stored
 from services.patients import diagnosing, documenting, fhir, policy, registering

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 
 from kernel.service import Room, application
 from kernel.settings import Settings
-from record.edge import open_record
+from record.interactions.edge import open_record
 from record.rest import fhir_routes
 from services.pharmacy import routes
 

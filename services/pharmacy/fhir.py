@@ -14,8 +14,8 @@ from typing import Any
 import msgspec
 
 from kernel.clock import local
-from record import dates
 from record.canonical import PRESCRIPTION, code_system, extension
+from record.index import dates
 from record.stored import Stored
 from services.pharmacy.order import Fill, Order, State
 from services.pharmacy.prescription import Line, Visit

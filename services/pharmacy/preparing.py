@@ -9,7 +9,7 @@ from kernel.database import Transaction
 from kernel.ids import Ids
 from record import read
 from record.canonical import PRESCRIPTION
-from record.search import search
+from record.search.searching import search
 from record.stored import Stored
 from record.visible import Visible, visible_to
 from services.pharmacy import fhir, store

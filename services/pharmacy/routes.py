@@ -12,13 +12,13 @@ from kernel.database import Transaction
 from kernel.http import FHIR_JSON, Anyone, CommandRoute, InTransaction, ReadRoute, allow
 from kernel.service import Room, TheRoom
 from record import read
-from record.answers import fhir as answer
-from record.answers import shown
 from record.audit import AuditEntry
-from record.bundle import bundle
-from record.cases import Create, Delete, NotOffered, Update
-from record.edge import base_of, did, request_id, saw
-from record.operations import MANY, gives, needs, operation, parameters_in, takes
+from record.interactions.answers import fhir as answer
+from record.interactions.answers import shown
+from record.interactions.bundle import bundle
+from record.interactions.cases import Create, Delete, NotOffered, Update
+from record.interactions.edge import base_of, did, request_id, saw
+from record.interactions.operations import MANY, gives, needs, operation, parameters_in, takes
 from record.stored import Stored
 from record.visible import visible_to
 from services.pharmacy import (

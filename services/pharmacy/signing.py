@@ -8,7 +8,7 @@ from kernel.database import Transaction
 from kernel.ids import Ids, derived
 from record import write
 from record.care import share
-from record.search import search
+from record.search.searching import search
 from record.stored import Stored
 from record.visible import visible_to
 from services.pharmacy import fhir, signature, store

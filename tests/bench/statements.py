@@ -12,7 +12,7 @@ from kernel.clock import SystemClock
 from kernel.database import Database
 from kernel.ids import RandomIds
 from record.audit import AuditEntry, written
-from record.bundle import bundle
+from record.interactions.bundle import bundle
 from services.appointments import booking
 from services.appointments.appointment import BookingRequest
 

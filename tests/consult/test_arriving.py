@@ -11,7 +11,7 @@ from kernel.settings import Settings
 from record import read, write
 from record.failures import ResourceUnknown
 from record.stored import Stored
-from record.validation import check
+from record.validation.checking import check
 from record.visible import Everything
 from services.consult import arriving, fhir, visiting
 from services.consult.encounter import Visit

@@ -9,7 +9,7 @@ from kernel.settings import Settings
 from record import read, write
 from record.canonical import extension
 from record.stored import Stored
-from record.validation import check
+from record.validation.checking import check
 from record.visible import Everything
 from services.consult import confirming
 from services.consult.failures import FollowUpWithoutEvidence, NotFollowUp, NotInProgress, OnlyItsDoctor

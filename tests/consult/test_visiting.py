@@ -8,7 +8,7 @@ import pytest
 from kernel.ids import CountedIds
 from kernel.settings import Settings
 from record.failures import ResourceUnknown
-from record.validation import check
+from record.validation.checking import check
 from services.consult import events, visiting
 from services.consult.encounter import NEXT, EncounterStatus, Visit, may_become
 from services.consult.failures import NotInProgress, OnlyItsDoctor, StartsByJoining

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from kernel.settings import Settings
-from record.capability import OPERATION_NAME, operation_of, served
-from record.operations import OPERATION
+from record.conformance.capability import OPERATION_NAME, operation_of, served
+from record.interactions.operations import OPERATION
 from yuzhen.rooms import HTTP_ROOMS, ROOT, application, package
 
 DECLARING = {"operation", "needs", "takes", "gives"}

@@ -18,7 +18,7 @@ from schemathesis import Case, GenerationMode
 from schemathesis.core.result import Err, Ok
 
 from kernel.auth.principal import Role
-from record.validation import faults_of
+from record.validation.checking import faults_of
 from tests.support.platform import Platform
 from tests.support.rooms import token
 

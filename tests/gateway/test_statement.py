@@ -9,10 +9,18 @@ import orjson
 import pytest
 
 from kernel.settings import Settings
-from record.capability import CONDITIONS, INTERACTIONS, OF_THE_SYSTEM, OPERATION_NAME, capability_of, codes_of, served
+from record.conformance.capability import (
+    CONDITIONS,
+    INTERACTIONS,
+    OF_THE_SYSTEM,
+    OPERATION_NAME,
+    capability_of,
+    codes_of,
+    served,
+)
+from record.index.parameters import parameters
 from record.ownership import KEPT_APART, types
-from record.parameters import parameters
-from record.validation import check
+from record.validation.checking import check
 from tests.support.gate import Gate, gate_of
 from tests.support.platform import Platform
 from tests.support.record import Answer

@@ -13,7 +13,7 @@ from record import read
 from record.canonical import ICD_10
 from record.failures import NotYours, ResourceDeleted
 from record.stored import Stored
-from record.validation import check
+from record.validation.checking import check
 from record.visible import Everything
 from services.consult import visiting
 from services.consult.encounter import Visit

@@ -14,7 +14,7 @@ from record import read, write
 from record.canonical import ICD_10
 from record.failures import NotYours, ResourceDeleted
 from record.stored import Stored
-from record.validation import check
+from record.validation.checking import check
 from record.visible import Everything
 from services.patients import attachment, documenting, policy
 from services.patients.failures import (

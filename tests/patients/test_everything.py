@@ -13,7 +13,7 @@ from kernel.auth.principal import Principal, Role
 from kernel.database import Transaction
 from kernel.settings import Settings
 from record import write
-from record.everything import everything, readable, wanted
+from record.interactions.everything import everything, readable, wanted
 from record.ownership import types
 from record.visible import OnlyPatient
 from services.patients import everything_routes, routes

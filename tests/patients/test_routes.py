@@ -7,7 +7,7 @@ import pytest
 from kernel.auth.principal import Role
 from kernel.settings import Settings
 from record.canonical import BASE, ICD_10
-from record.validation import check
+from record.validation.checking import check
 from services.patients import policy
 from services.patients.terminology import diagnoses
 from tests.support.rooms import principal, running, token_of

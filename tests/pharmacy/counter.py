@@ -10,7 +10,7 @@ import msgspec
 
 from kernel.auth.principal import Role
 from kernel.settings import Settings
-from record import validation
+from record.validation import checking as validation
 from services.pharmacy import routes
 from services.pharmacy.app import create_app
 from tests.pharmacy.hospital import Hospital, opened

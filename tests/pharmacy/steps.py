@@ -5,9 +5,10 @@ from typing import Any
 import orjson
 
 from kernel.settings import Settings
-from record import read, validation, write
+from record import read, write
 from record.failures import ResourceUnknown
 from record.stored import Stored
+from record.validation import checking as validation
 from record.visible import Everything, SharedWith
 from services.pharmacy import cancelling, closing, expiring, store
 from tests.pharmacy.hospital import CODE_KEY, Hospital, encounter

@@ -11,8 +11,8 @@ import pytest
 
 from kernel.failures import Failure
 from kernel.settings import Settings
-from record import validation
-from record.search import search
+from record.search.searching import search
+from record.validation import checking as validation
 from record.visible import OnlyPatient
 from services.pharmacy import store
 from services.pharmacy.failures import (

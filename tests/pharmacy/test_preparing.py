@@ -10,9 +10,10 @@ import pytest
 from kernel.auth.principal import Principal
 from kernel.failures import Failure
 from kernel.settings import Settings
-from record import read, validation, write
+from record import read, write
 from record.canonical import PRESCRIPTION
 from record.failures import ResourceUnknown
+from record.validation import checking as validation
 from record.visible import Everything
 from services.pharmacy import drafting
 from services.pharmacy.failures import (

@@ -3,7 +3,7 @@
 import pytest
 
 from kernel.settings import Settings
-from record import validation
+from record.validation import checking as validation
 from tests.pharmacy.counter import code, standing, text, value
 
 

@@ -8,7 +8,7 @@ import orjson
 
 from kernel.queueing import celery
 from kernel.settings import Settings
-from record import validation
+from record.validation import checking as validation
 from services.pharmacy import jobs
 from tests.pharmacy.counter import audited, code, item, standing, text, value
 

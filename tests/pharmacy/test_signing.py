@@ -13,8 +13,9 @@ from joserfc.util import json_b64encode
 
 from kernel.failures import Failure
 from kernel.settings import Settings
-from record import read, validation
+from record import read
 from record.failures import ResourceUnknown
+from record.validation import checking as validation
 from record.visible import Everything, OfClinics, OnlyPatient
 from services.pharmacy import failures, signature, store
 from services.pharmacy.failures import (

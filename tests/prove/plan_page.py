@@ -21,7 +21,7 @@ import asyncpg
 from kernel.database import Database
 from kernel.settings import Settings
 from record.care import entrust
-from record.search import Page, search
+from record.search.searching import Page, search
 from record.visible import Everything, OfClinics, OnlyPatient, Visible
 from tests.bench.filling import fill
 from tests.bench.town import ENTERED, NO_TOWN, Town, code, measured_patient, name

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from record.parameters import Parameter, parameters
+from record.index.parameters import Parameter, parameters
 from tests.record.by_force import Defined, Force, defined
 from tests.record.spelling import Speller
 

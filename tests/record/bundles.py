@@ -5,7 +5,7 @@ import os
 from typing import Any
 
 from kernel.auth.principal import Role
-from record.validation import check
+from record.validation.checking import check
 from tests.support.record import Answer, RoomDoor, account
 
 ACCOUNTS = [

@@ -1,5 +1,5 @@
 """Values compared as https://hl7.org/fhir/R4/search.html reads plainly; where FHIR leaves a choice, it is the one that
-`record.criteria`, `record.beside` and `record.sorting` name.
+`record.search.criteria`, `record.search.beside` and `record.search.sorting` name.
 """
 
 import re
@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Context, Decimal
 from typing import Any
 
-from record import dates, words
-from record.dates import Range
+from record.index import dates, words
+from record.index.dates import Range
 
 LOCAL = re.compile(r"([A-Z]\w+)/([A-Za-z0-9.-]+)(/_history/.*)?")
 CONTACTS = {"phone", "fax", "email", "pager", "url", "sms", "other"}

@@ -11,8 +11,8 @@ from fhirpathpy.engine.nodes import ResourceNode
 from fhirpathpy.models import models
 
 from record import definitions
-from record.keys import reference_type
-from record.parameters import OUR_OWN, Parameter
+from record.index.keys import reference_type
+from record.index.parameters import OUR_OWN, Parameter
 
 Resource = dict[str, Any]
 BY_URL = {one["url"]: one for one in definitions.search_parameters()}

@@ -6,8 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 from record.definitions import elements
-from record.parameters import Parameter
-from record.paths import Path
+from record.index.parameters import Parameter
+from record.index.paths import Path
 
 Resource = dict[str, Any]
 CONCEPT = {"coding": [{"system": "http://snomed.info/sct", "code": "1", "display": "One"}, {"code": "2"}], "text": "1"}

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from record import definitions
-from record.keys import reference_type
+from record.index.keys import reference_type
 
 DATES = frozenset({"date", "dateTime", "instant"})
 NUMBERS = frozenset({"decimal", "integer", "positiveInt", "unsignedInt"})

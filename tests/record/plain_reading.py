@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from record import dates, words
+from record.index import dates, words
 
 
 def matches(resource: dict[str, Any], name: str, value: str) -> bool:

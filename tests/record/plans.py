@@ -6,9 +6,9 @@ from urllib.parse import parse_qsl
 from kernel.database import Database
 from kernel.settings import Settings
 from record.care import entrust
-from record.pages import page_statement, parts
-from record.parameters import SEARCHES
-from record.query import parse
+from record.index.parameters import SEARCHES
+from record.search.pages import page_statement, parts
+from record.search.query import parse
 from record.visible import Everything, OfClinics, OnlyPatient, Visible
 from tests.record import crowd
 from tests.support.postgres import connect_as, database_of

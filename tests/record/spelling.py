@@ -8,7 +8,7 @@ from datetime import timedelta
 from decimal import Decimal, localcontext
 from typing import Any
 
-from record import dates
+from record.index import dates
 from tests.record.comparing import EXACT, codings, form_of, has_number, is_contact, is_shaped, span, spans, strings
 
 PREFIXES = ("", "", "eq", "ne", "gt", "lt", "ge", "le", "sa", "eb")

@@ -15,7 +15,7 @@ from kernel.ids import CountedIds
 from kernel.settings import Settings
 from record.audit import AuditAway, AuditEntry, AuditWriter, Chain, ChainBroken, hashed, verify_chain, written
 from record.rest import fhir_routes
-from record.validation import check
+from record.validation.checking import check
 from tests.support.postgres import connect_as, database_of
 from tests.support.record import RoomDoor, account, door_of
 

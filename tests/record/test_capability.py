@@ -10,11 +10,11 @@ from fastapi import APIRouter, FastAPI, Request
 from kernel.auth.principal import Role
 from kernel.http import Anyone, CommandRoute
 from kernel.settings import Settings
-from record.capability import RoomCapability, capability_of, statement
-from record.cases import NotOffered
+from record.conformance.capability import RoomCapability, capability_of, statement
+from record.interactions.cases import NotOffered
 from record.ownership import owned_by, rooms, types
 from record.rest import fhir_routes
-from record.validation import check
+from record.validation.checking import check
 from tests.support.record import account, door_of
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)

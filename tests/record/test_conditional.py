@@ -11,7 +11,7 @@ import pytest
 from kernel.auth.principal import Role
 from kernel.database import Database
 from kernel.settings import Settings
-from record.conditional import criteria, hold
+from record.interactions.conditional import criteria, hold
 from record.rest import fhir_routes
 from tests.support.postgres import database_of
 from tests.support.record import RoomDoor, account, door_of

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from record import dates
-from record.dates import BEGINNING, END, Range
+from record.index import dates
+from record.index.dates import BEGINNING, END, Range
 
 
 @pytest.mark.parametrize(

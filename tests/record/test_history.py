@@ -13,7 +13,7 @@ from kernel.auth.principal import Role
 from kernel.database import Database
 from kernel.settings import Settings
 from record.care import entrust
-from record.edge import room_of
+from record.interactions.edge import room_of
 from record.rest import fhir_routes
 from record.settling import settled
 from record.write import create, update

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from record import keys
 from record.failures import TooManyPairs
-from record.index import Index, index_of
-from record.parameters import parameters
+from record.index import keys
+from record.index.index import Index, index_of
+from record.index.parameters import parameters
 from record.splice import decoded
 
 LOINC = "http://loinc.org"

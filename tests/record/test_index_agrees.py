@@ -9,10 +9,10 @@ from typing import Any
 import orjson
 import pytest
 
-from record import dates, keys, quantities, words
-from record.index import Index, index_of
-from record.parameters import FITS, OUR_OWN, SEARCHES, Kind, Parameter, parameters
-from record.paths import compiled
+from record.index import dates, keys, quantities, words
+from record.index.index import Index, index_of
+from record.index.parameters import FITS, OUR_OWN, SEARCHES, Kind, Parameter, parameters
+from record.index.paths import compiled
 from record.splice import decoded
 from tests.record import hl7_search, made_up
 from tests.record.hl7_search import found_together as together

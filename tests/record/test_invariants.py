@@ -11,10 +11,10 @@ from fhirpathpy import evaluate
 from fhirpathpy.models import models
 
 from record import definitions
-from record.invariant import Invariant, Whole
-from record.invariants import invariants_below, invariants_of
-from record.invariants_care import ALLERGY_VERIFICATION, CONDITION_VERIFICATION
-from record.invariants_register import CONSENT_SCOPE
+from record.validation.invariant import Invariant, Whole
+from record.validation.invariants import invariants_below, invariants_of
+from record.validation.invariants_care import ALLERGY_VERIFICATION, CONDITION_VERIFICATION
+from record.validation.invariants_register import CONSENT_SCOPE
 from tests.record.official import FOLDER, examples
 
 HL7: Mapping[str, Mapping[str, str]] = orjson.loads((FOLDER / "hl7_invariants.json").read_bytes())

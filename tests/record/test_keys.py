@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernel.database import Transaction
-from record import keys, words
-from record.parameters import SEARCHES, parameters
+from record.index import keys, words
+from record.index.parameters import SEARCHES, parameters
 from record.splice import stamped
 from tests.record.official import examples
 

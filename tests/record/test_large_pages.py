@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from kernel.settings import Settings
-from record import include, read
+from record import read
 from record.rest import fhir_routes
+from record.search import include
 from tests.record.bundles import ACCOUNTS, basic, fresh, patient, post, reference, transact, urn
 from tests.support.record import RoomDoor, door_of
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from record.bundles.links import relinked
 from record.failures import ResourceInvalid
-from record.links import relinked
 from tests.record.official import examples
 
 

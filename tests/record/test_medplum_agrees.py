@@ -16,9 +16,9 @@ import pytest
 from kernel.database import Transaction
 from kernel.settings import Settings
 from record.compartment import patient_of
+from record.index.parameters import parameters
 from record.ownership import KEPT_APART, rooms, types
-from record.parameters import parameters
-from record.search import search
+from record.search.searching import search
 from record.visible import Everything
 from record.write import create_many
 from tests.record.drawn import Asked, Drawing, gathered

@@ -9,11 +9,11 @@ import pytest
 from fastapi import Request
 
 from kernel.failures import Failure
-from record.bundle import bundle, historyset, outcome, searchset
 from record.failures import OperationParameterUnknown
-from record.operations import needs, operation, parameters_in, takes
+from record.interactions.bundle import bundle, historyset, outcome, searchset
+from record.interactions.operations import needs, operation, parameters_in, takes
 from record.stored import Stored
-from record.validation import check
+from record.validation.checking import check
 
 AT = datetime(2026, 11, 25, 8, tzinfo=UTC)
 BASE = "https://hospital.example/fhir"

@@ -2,11 +2,11 @@
 
 import pytest
 
-from record.index import index_of
-from record.keys import exact
+from record.index.index import index_of
+from record.index.keys import exact
+from record.index.parameters import SEARCHES, parameters
+from record.index.paths import ExpressionUnknown, compiled
 from record.ownership import types
-from record.parameters import SEARCHES, parameters
-from record.paths import ExpressionUnknown, compiled
 
 
 def test_every_kept_type_is_found_by_something() -> None:

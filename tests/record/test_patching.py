@@ -18,8 +18,8 @@ from kernel.database import Transaction
 from kernel.failures import Invalid, Rule
 from kernel.service import Room
 from kernel.settings import Settings
-from record.cases import NotOffered
-from record.patching import JSON_PATCH, MERGE_PATCH, patched
+from record.interactions.cases import NotOffered
+from record.interactions.patching import JSON_PATCH, MERGE_PATCH, patched
 from record.rest import fhir_routes
 from record.stored import Stored
 from record.write import update

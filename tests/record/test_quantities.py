@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from record.quantities import CURRENCY, UCUM, Measured, number, of
+from record.index.quantities import CURRENCY, UCUM, Measured, number, of
 
 D = Decimal
 

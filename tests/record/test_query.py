@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernel.failures import Invalid
-from record.criterion import (
+from record.failures import ModifierUnknown, ParameterUnknown, SearchTooLarge, ValueUnreadable
+from record.search.criterion import (
     Amount,
     AnyKey,
     Beside,
@@ -23,8 +24,7 @@ from record.criterion import (
     Moment,
     Text,
 )
-from record.failures import ModifierUnknown, ParameterUnknown, SearchTooLarge, ValueUnreadable
-from record.query import LARGEST_COUNT, Include, SortKey, parse
+from record.search.query import LARGEST_COUNT, Include, SortKey, parse
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 

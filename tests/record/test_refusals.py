@@ -10,7 +10,7 @@ import pytest
 
 from kernel.failures import Failure
 from record.ownership import types
-from record.validation import check
+from record.validation.checking import check
 from tests.record.mutations import MUTATIONS, Site, planted, sites
 from tests.record.official import examples, sound_examples, type_of
 

@@ -11,10 +11,10 @@ import pytest
 from kernel.database import Raw
 from kernel.settings import Settings
 from record import reindex
+from record.index.parameters import SEARCHES
 from record.ownership import types
-from record.parameters import SEARCHES
 from record.schema import ddl
-from record.search import search
+from record.search.searching import search
 from record.visible import Everything
 from record.write import create, create_many
 from tests.support.postgres import connect_as, database_of

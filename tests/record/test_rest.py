@@ -11,7 +11,7 @@ from kernel.auth.principal import Principal, Role
 from kernel.database import Transaction
 from kernel.service import Room
 from kernel.settings import Settings
-from record.cases import NotOffered
+from record.interactions.cases import NotOffered
 from record.rest import fhir_routes
 from record.stored import Stored
 from record.write import create

@@ -5,8 +5,8 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from record.query import parse
-from record.route import anchor, fenced
+from record.search.query import parse
+from record.search.route import anchor, fenced
 from record.visible import Everything
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from kernel.database import Database, Transaction
 from kernel.settings import Settings
-from record import dates
-from record.search import search
+from record.index import dates
+from record.search.searching import search
 from record.visible import Everything, OfClinics, OnlyPatient, Visible
 from record.write import create, create_many, update
 from tests.record.plain_reading import matches

@@ -15,9 +15,9 @@ from kernel.database import Transaction
 from kernel.settings import Settings
 from record.care import entrust, share
 from record.ownership import KEPT_APART, TypeRules, rooms, types
-from record.search import search
+from record.search.searching import search
+from record.search.where import readable
 from record.visible import DirectoryOnly, Everything, OfClinics, OnlyPatient, SharedWith, Visible
-from record.where import readable
 from record.write import create_many
 from tests.record.asking import Asker
 from tests.record.by_force import Force

@@ -8,9 +8,9 @@ import pytest
 
 from kernel.database import TookTooLong, Transaction
 from kernel.settings import Settings
-from record import include
 from record.failures import SearchTooLarge
-from record.search import search
+from record.search import include
+from record.search.searching import search
 from record.visible import Everything
 from record.write import create_many
 from tests.support.postgres import database_of

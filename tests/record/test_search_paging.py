@@ -12,10 +12,10 @@ import pytest
 from kernel.database import Database, Transaction
 from kernel.settings import Settings
 from record.care import entrust
-from record.cursor import Cursors, Sought
 from record.failures import PageUnreadable
-from record.pages import Position
-from record.search import search
+from record.search.cursor import Cursors, Sought
+from record.search.pages import Position
+from record.search.searching import search
 from record.visible import OfClinics
 from record.write import create, create_many, delete, update
 from tests.support.postgres import database_of

@@ -11,9 +11,9 @@ from kernel.auth.principal import Role
 from kernel.settings import Settings
 from record import definitions
 from record.failures import InvariantBroken
+from record.interactions.summary import View, is_subsetted
 from record.rest import fhir_routes
-from record.summary import View, is_subsetted
-from record.validation import faults_of
+from record.validation.checking import faults_of
 from tests.record.official import sound_examples
 from tests.support.record import RoomDoor, account, door_of
 

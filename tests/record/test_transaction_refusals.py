@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from kernel.settings import Settings
-from record import transaction as transaction_module
+from record.bundles import transaction as transaction_module
 from record.rest import fhir_routes
 from tests.record.bundles import (
     ACCOUNTS,

@@ -7,10 +7,10 @@ import pytest
 
 from kernel.auth.principal import Role
 from kernel.settings import Settings
-from record.capability import served
+from record.conformance.capability import served
 from record.ownership import owned_by, types
-from record.pointing import NOT_FOUND
 from record.rest import fhir_routes
+from record.validation.pointing import NOT_FOUND
 from tests.record.official import NOT_SOUND, examples, type_of
 from tests.support.postgres import database_of
 from tests.support.record import Answer, RoomDoor, account, door_of

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from kernel.failures import Failure, Invalid, Rule
 from record.failures import NotJson, ResourceInvalid
-from record.parsing import DEEPEST
-from record.validation import check, faults_of
+from record.validation.checking import check, faults_of
+from record.validation.parsing import DEEPEST
 from tests.record.official import NOT_SOUND, examples, sound_examples, type_of
 
 SOUND: dict[str, Any] = {"resourceType": "Observation", "status": "final", "code": {"text": "x"}}

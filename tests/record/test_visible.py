@@ -8,14 +8,14 @@ import pytest
 from kernel.auth.principal import Role
 from kernel.database import Database, Transaction
 from kernel.settings import Settings
-from record import dates
 from record.care import entrust, share
 from record.failures import ResourceUnknown
 from record.history import Span, history_of
+from record.index import dates
+from record.index.parameters import SEARCHES, Kind, parameters
 from record.ownership import TypeRules, partitioned, rooms, types
-from record.parameters import SEARCHES, Kind, parameters
 from record.read import history, read, read_many, vread
-from record.search import search
+from record.search.searching import search
 from record.visible import DirectoryOnly, Everything, OfClinics, OnlyPatient, SharedWith, Visible, visible_to
 from record.write import create, update
 from tests.support.postgres import database_of

@@ -9,7 +9,7 @@ import pytest
 from kernel.auth.principal import Role
 from kernel.settings import Settings
 from record.care import entrust
-from record.keys import own_base
+from record.index.keys import own_base
 from record.rest import fhir_routes
 from tests.support.postgres import database_of
 from tests.support.record import RoomDoor, account, door_of

@@ -18,7 +18,7 @@ from kernel.auth.principal import Principal, Role
 from kernel.auth.tokens import TokenMissing
 from kernel.service import Room, application
 from kernel.settings import Settings
-from record.edge import open_record
+from record.interactions.edge import open_record
 from tests.support.postgres import running_postgres
 from yuzhen import embedded, secret
 from yuzhen.migrate import _roles_and_schemas, owner_url, upgrade

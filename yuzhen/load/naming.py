@@ -15,7 +15,7 @@ import orjson
 
 from kernel.database import PLAIN_ID
 from kernel.ids import derived
-from record.links import relinked
+from record.bundles.links import relinked
 from yuzhen.load.items import Group, Item
 
 LOCAL = re.compile(r"([A-Z][A-Za-z]+)/([^/?#\s]+)(/_history/[^/?#\s]+)?")

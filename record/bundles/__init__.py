@@ -1,0 +1,1 @@
+"""Transactions and batches, entry by entry."""

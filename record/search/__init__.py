@@ -1,0 +1,1 @@
+"""A search request read, put into SQL, and answered by pages."""

@@ -1,0 +1,1 @@
+"""Whether a resource follows FHIR R4."""
