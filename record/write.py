@@ -65,14 +65,18 @@ async def create_many(
     return entered
 
 
-async def update(tx: Transaction, resource: Resource, *, id: str, now: datetime, expected: int | None) -> Stored:
+async def update(
+    tx: Transaction, resource: Resource, *, id: str, now: datetime, expected: int | None, revive: bool = False
+) -> Stored:
     """Replace a resource by its next version, if it is still at `expected` (None: whatever it is at).
+
+    With `revive` a deleted one is brought back as the version after the deletion.
 
     Raises ResourceUnknown, ResourceDeleted, VersionStale, PatientFixed.
     """
     content = _content(resource)
     rules = types()[content["resourceType"]]
-    standing = await lock(tx, rules.type, id, expected=expected)
+    standing = await lock(tx, rules.type, id, expected=expected, revive=revive)
     named = patient_of(content | {"id": id}) if rules.compartment else None
     if named is not None and standing.patient not in {None, named}:
         raise PatientFixed
@@ -92,12 +96,12 @@ async def delete(tx: Transaction, type: str, id: str, *, now: datetime, expected
     return after
 
 
-async def lock(tx: Transaction, type: str, id: str, *, expected: int | None = None) -> Standing:
+async def lock(tx: Transaction, type: str, id: str, *, expected: int | None = None, revive: bool = False) -> Standing:
     """Hold the version in force against every other writer. Raises ResourceUnknown, ResourceDeleted, VersionStale."""
     row = await tx.raw.fetchrow(locking(type), id)
     if row is None:
         raise ResourceUnknown
-    if row["deleted"]:
+    if row["deleted"] and not revive:
         raise ResourceDeleted
     if expected is not None and expected != row["version"]:
         raise VersionStale

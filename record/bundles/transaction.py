@@ -26,8 +26,9 @@ from record.bundles.runner import run_of
 from record.bundles.subjects import Subjects
 from record.failures import BundleTooLarge, EntryNotOffered, LinkUnresolved, SeveralOwners
 from record.interactions.answers import changed
+from record.interactions.asking import Changed
 from record.interactions.cases import Cases
-from record.interactions.changing import Changed, change
+from record.interactions.changing import change
 from record.interactions.edge import base_of, room_of
 from record.interactions.interaction import Interaction, preferences
 from record.stored import Stored

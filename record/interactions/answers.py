@@ -8,8 +8,8 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from kernel.http import FHIR_JSON
+from record.interactions.asking import Changed
 from record.interactions.bundle import outcome
-from record.interactions.changing import Changed
 from record.interactions.interaction import Interaction
 from record.interactions.negotiation import http_date, wanted_return
 from record.interactions.summary import WHOLE, View

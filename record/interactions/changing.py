@@ -5,7 +5,6 @@ transaction.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from kernel.auth.principal import Principal, Role
@@ -13,14 +12,10 @@ from kernel.database import Transaction
 from kernel.failures import Forbidden
 from kernel.service import Room
 from record import write
-from record.audit import AuditEntry, written
-from record.compartment import patient_of
 from record.failures import (
     ExistsAlready,
     IdMismatch,
     IdNotOffered,
-    PatientFixed,
-    PatientMissing,
     PreconditionUnreadable,
     ResourceDeleted,
     ResourceUnknown,
@@ -28,6 +23,7 @@ from record.failures import (
     VersionStale,
     WriteNotOffered,
 )
+from record.interactions.asking import Asking, Changed, may_write, recorded
 from record.interactions.cases import Cases, offered
 from record.interactions.conditional import Criteria, checked, criteria, hold, the_one
 from record.interactions.interaction import Interaction
@@ -40,31 +36,6 @@ from record.read import read
 from record.stored import Stored
 from record.validation.checking import check
 from record.visible import visible_to
-
-
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """What became of an interaction: the version it made or found, None where nothing was there to delete."""
-
-    stored: Stored | None
-    status: int
-
-
-@dataclass(frozen=True, slots=True)
-class Asking:
-    """An interaction with everything it is judged by."""
-
-    tx: Transaction
-    asked: Interaction
-    by: Principal
-    room: Room
-    cases: Cases
-    id: str | None
-    within: bool
-
-    @property
-    def type(self) -> str:
-        return self.asked.type
 
 
 async def change(
@@ -96,7 +67,7 @@ async def _create(this: Asking) -> Changed:
     if this.asked.if_none_exist is not None:
         found = await _found(this, criteria(this.asked.if_none_exist))
         if found:
-            await _record(this, "R", "create", found)
+            await recorded(this, "R", "create", found)
             return Changed(found, 200)
     return await _entered(this, resource, id=this.id or this.room.ids.new())
 
@@ -110,7 +81,12 @@ async def _update(this: Asking) -> Changed:
     only_new, expected = _only_if_new(this.asked), expected_version(this.asked.if_match)
     if this.asked.id is not None and resource.get("id") != this.asked.id:
         raise IdMismatch(expression=f"{this.type}.id")
-    standing = await _standing(this)
+    try:
+        standing = await _standing(this)
+    except ResourceDeleted:
+        if only_new:
+            raise
+        return await _brought_back(this, resource, expected=expected)
     if standing is None:
         return await _entered_by_update(this, resource)
     if only_new:
@@ -153,7 +129,7 @@ async def _delete(this: Asking) -> Changed:
     if standing is None:
         if this.asked.id is not None:
             raise ResourceUnknown
-        await _record(this, "D", "delete", None)
+        await recorded(this, "D", "delete", None)
         return Changed(None, 204)
     if case is None:
         if standing.patient is not None:
@@ -165,7 +141,7 @@ async def _delete(this: Asking) -> Changed:
             return Changed(None, 204)
     else:
         stored = await case(this.tx, id=standing.id, expected=expected, by=this.by, room=this.room)
-    await _record(this, "D", "delete", stored)
+    await recorded(this, "D", "delete", stored)
     return Changed(stored, 204)
 
 
@@ -184,11 +160,11 @@ async def _replaced(
     _changeable(this.type)
     case = this.cases.update(this.type, within=this.within)
     if case is None:
-        await _may_write(this, resource, instead_of=standing)
+        await may_write(this, resource, instead_of=standing)
         stored = await write.update(this.tx, body, id=standing.id, now=this.room.clock.now(), expected=expected)
     else:
         stored = await case(this.tx, resource, body, id=standing.id, expected=expected, by=this.by, room=this.room)
-    await _record(this, "U", interaction, stored)
+    await recorded(this, "U", interaction, stored)
     return Changed(stored, 200)
 
 
@@ -263,44 +239,29 @@ async def _entered_by_update(this: Asking, resource: dict[str, Any]) -> Changed:
     return await _entered(this, resource, id=resource["id"])
 
 
+async def _brought_back(this: Asking, resource: dict[str, Any], *, expected: int | None) -> Changed:
+    """A system enters a deleted resource of its own again; its history goes on. Raises ResourceDeleted.
+
+    What a room's use case deleted stays so: that case alone knows what hangs on it.
+    """
+    id_, cases = resource["id"], this.cases
+    if this.by.role is not Role.SYSTEM or this.type in {**cases.creates, **cases.updates, **cases.deletes}:
+        raise ResourceDeleted
+    await may_write(this, resource)
+    now = this.room.clock.now()
+    stored = await write.update(this.tx, this.asked.body, id=id_, now=now, expected=expected, revive=True)
+    await recorded(this, "C", "update", stored)
+    return Changed(stored, 201)
+
+
 async def _entered(this: Asking, resource: dict[str, Any], *, id: str) -> Changed:
     case = offered(this.cases.creates.get(this.type))
     if case is None:
-        await _may_write(this, resource | {"id": id})
+        await may_write(this, resource | {"id": id})
         stored = await write.create(this.tx, this.asked.body, id=id, now=this.room.clock.now())
     else:
         stored = await case(this.tx, resource, this.asked.body, id=id, by=this.by, room=this.room)
     # A use case may find that the hospital has this very thing already: then nothing was entered.
     entered = stored.id == id
-    await _record(this, "C" if entered else "R", "create", stored)
+    await recorded(this, "C" if entered else "R", "create", stored)
     return Changed(stored, 201 if entered else 200)
-
-
-async def _may_write(this: Asking, resource: dict[str, Any], *, instead_of: Stored | None = None) -> None:
-    """A plain write into a patient's record, where it then stays, or by a system into nobody's.
-
-    Raises PatientFixed, PatientMissing, NotYours.
-    """
-    rules = types()[this.type]
-    if not rules.compartment:
-        return
-    patient = patient_of(resource)
-    if instead_of and instead_of.patient not in {None, patient}:
-        raise PatientFixed
-    if patient is None and not rules.open_without_patient and this.by.role is not Role.SYSTEM:
-        raise PatientMissing
-    await permit(this.tx, patient, visible=visible_to(this.by))
-
-
-async def _record(this: Asking, action: str, interaction: str, stored: Stored | None) -> None:
-    entry = AuditEntry.by(
-        this.by,
-        action,
-        interaction,
-        this.type,
-        entity=stored.reference if stored else "",
-        version=stored.version if stored else None,
-        patient=stored.patient if stored else None,
-        request=this.asked.request,
-    )
-    await written(this.tx, entry, ids=this.room.ids, now=this.room.clock.now())
