@@ -9,6 +9,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGES = ["kernel", "record", "services", "services/appointments", "services/consult", "services/consult/rtc"]
 PACKAGES += ["gateway", "yuzhen", "proto"]
+LAYERS = ["index", "validation", "search", "interactions", "conformance", "bundles", "rest"]
+PACKAGES += [f"record/{layer}" for layer in LAYERS]
 
 
 def lint(folder: Path, **files: str) -> str:
@@ -37,13 +39,14 @@ def lint(folder: Path, **files: str) -> str:
         ("WebRTC libraries", {"services__consult__a": "import aiortc"}),
         ("WebRTC libraries", {"yuzhen__up": "import av"}),
         ("Celery is used", {"services__consult__a": "import celery"}),
+        ("routes stand on Bundles", {"record__index__a": "import record.search"}),
         ("no circles", {"kernel__a": "import kernel.b", "kernel__b": "import kernel.a"}),
     ],
 )
 def test_broken_wall_is_found(tmp_path: Path, contract: str, files: dict[str, str]) -> None:
     """A file on the wrong side of a wall breaks the contract whose sentence names that wall, and only that one."""
     said = " ".join(lint(tmp_path, **files).split())
-    assert "8 kept, 1 broken" in said
+    assert "9 kept, 1 broken" in said
     assert contract in said.partition("Broken contracts")[2]
 
 
@@ -61,4 +64,4 @@ def test_walls_stand(tmp_path: Path) -> None:
         yuzhen__demo="import aiortc, av, services.consult",
         proto__stub="import google.protobuf",
     )
-    assert "9 kept, 0 broken" in " ".join(said.split())
+    assert "10 kept, 0 broken" in " ".join(said.split())

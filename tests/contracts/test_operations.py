@@ -37,7 +37,7 @@ def test_declared_parameters_are_read(room: str, tmp_path: Path) -> None:
         for one in served(application(room, Settings(state_folder=str(tmp_path))).routes)
         if OPERATION_NAME.search(one.rest)
     ]
-    files = [*ROOT.joinpath(*package(room).split(".")).rglob("*.py"), *ROOT.joinpath("record").glob("*.py")]
+    files = [*ROOT.joinpath(*package(room).split(".")).rglob("*.py"), *ROOT.joinpath("record").rglob("*.py")]
     read = {word for file in files for word in words(file)}
     for one in operations:
         assert OPERATION in one.marks, one
