@@ -10,6 +10,7 @@ from gateway import live, metadata, pages, routes
 from gateway.forwarding import Corridor
 from gateway.published import Published
 from gateway.routing import rooms
+from gateway.turns import Turns
 from kernel.service import Room, application
 from kernel.settings import Settings
 
@@ -27,6 +28,7 @@ def create_app(settings: Settings) -> FastAPI:
 def _start(app: FastAPI, room: Room) -> Sequence[Coroutine[Any, Any, None]]:
     app.state.corridors = {name: Corridor(name, room.settings) for name in rooms()}
     app.state.published = Published(app.state.corridors, app.routes, room)
+    app.state.turns = Turns()
     app.state.relay = live.Relay(room.redis)
     room.at_close(*(corridor.close for corridor in app.state.corridors.values()))
     return [app.state.relay.run()]

@@ -8,6 +8,8 @@ from fastapi.responses import Response
 from gateway.batch import Batch
 from gateway.forwarding import Corridor, RoomAway
 from gateway.routing import is_open, room_for
+from gateway.turns import Turns
+from kernel.auth.principal import Principal
 from kernel.failures import NotAllowed, Unknown, UnsupportedMedia
 from kernel.http import FHIR_JSON, allowed, json
 from kernel.service import NotReady, Room
@@ -66,10 +68,13 @@ async def pass_on(request: Request) -> Response:
     if owner is None:
         raise NotAllowed if allowed(request) else AddressUnknown
     room: Room = request.app.state.room
-    if not is_open(path):
-        await room.verifier.principal(request.headers.get("authorization"))
     corridor: Corridor = request.app.state.corridors[owner]
-    return await corridor.pass_on(request, origin=_origin(request, room), request_id=room.ids.new())
+    if is_open(path):
+        return await corridor.pass_on(request, origin=_origin(request, room), request_id=room.ids.new())
+    by = await room.verifier.principal(request.headers.get("authorization"))
+    turns: Turns = request.app.state.turns
+    async with turns.turn(by):
+        return await corridor.pass_on(request, origin=_origin(request, room), request_id=room.ids.new())
 
 
 async def bundle(request: Request) -> Response:
@@ -80,7 +85,14 @@ async def bundle(request: Request) -> Response:
     sends_json(request.headers.get("content-type", ""))
     if query_of(request):
         raise ParameterUnknown("A Bundle is sent to the base itself.")
-    sent, base = Bundle.read(await request.body()), base_of(request)
+    sent = Bundle.read(await request.body())
+    turns: Turns = request.app.state.turns
+    async with turns.turn(by):
+        return await _carried_out(request, sent, by)
+
+
+async def _carried_out(request: Request, sent: Bundle, by: Principal) -> Response:
+    room, base = request.app.state.room, base_of(request)
     corridors: dict[str, Corridor] = request.app.state.corridors
     request_id, origin = room.ids.new(), _origin(request, room)
     if sent.type == "batch":
