@@ -16,6 +16,8 @@ PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 BREAKS = re.compile(r"[\r\n\0]")
 AT_ONCE = 64
 CONNECT_WITHIN = 5.0
+IDLE_AT_MOST = 30.0
+"""Seconds; shorter than a room keeps an idle connection, so that no request meets one being closed."""
 REPEATABLE = frozenset({"GET", "HEAD"})
 BODILESS = frozenset({"GET", "HEAD", "DELETE"})
 """Methods that need not say that they bring no body."""
@@ -46,6 +48,7 @@ class Connection(asyncio.Protocol):
         self._to_head = False
         self._heard = False
         self.asked = 0
+        self.idle_since = 0.0
         self.is_open = True
         """Whether another request may go over it."""
 
@@ -158,12 +161,14 @@ class Connections:
     def _kept(self) -> Connection | None:
         while self._idle:
             connection = self._idle.pop()
-            if connection.is_open:
+            if connection.is_open and asyncio.get_running_loop().time() - connection.idle_since < IDLE_AT_MOST:
                 return connection
+            connection.close()
         return None
 
     def _give_back(self, connection: Connection) -> None:
         if connection.is_open:
+            connection.idle_since = asyncio.get_running_loop().time()
             self._idle.append(connection)
         else:
             connection.close()

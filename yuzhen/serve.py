@@ -43,6 +43,8 @@ def serve(room: str, settings: Settings, sock: socket.socket) -> None:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=5,
+        # Longer than any of our own clients keeps an idle connection, so that no request meets one being closed.
+        timeout_keep_alive=75,
         ws_max_size=1 << 20,
         ssl_certfile=str(tls.certificate) if tls else None,
         ssl_keyfile=str(tls.key) if tls else None,

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from unittest import mock
 
 import pytest
 
@@ -62,6 +63,15 @@ async def test_a_connection_serves_many_requests() -> None:
     assert (b"etag", b"1") in answers[0].headers
     assert room.connections == 1
     assert room.asked[0].startswith(b"GET /x HTTP/1.1\r\nhost: 127.0.0.1:")
+
+
+async def test_a_connection_idle_for_long_is_not_used_again() -> None:
+    """The gateway lets go of it before the room does, so that no change meets a connection being closed."""
+    room = Room(OK, OK)
+    with mock.patch("gateway.connections.IDLE_AT_MOST", 0.0):
+        async with _room(room) as connections:
+            assert [(await _get(connections, "POST")).status for _ in range(2)] == [200, 200]
+    assert room.connections == 2
 
 
 async def test_requests_at_once_have_connections_of_their_own() -> None:
