@@ -18,11 +18,11 @@ from kernel.http import FHIR_JSON
 from kernel.ids import derived
 from record.bundles.answers import answered, assembled
 from record.bundles.entries import Entry, at_entry
+from record.read import MOST_BYTES
 
 AT_ONCE = 4
 WITHIN = 60.0
 """Seconds after which no further entry is begun."""
-LARGEST_ANSWER = 32 * 1024 * 1024
 HANDED_ON = frozenset({"authorization", "accept-language", "prefer"})
 KEPT = "".join(chr(n) for n in range(32, 127))
 
@@ -83,7 +83,7 @@ class Batch:
             return answered(failure.status, {"content-type": FHIR_JSON}, orjson.dumps(failure.outcome()))
 
     def _may_begin(self) -> None:
-        if self._size > LARGEST_ANSWER:
+        if self._size > MOST_BYTES:
             raise AnswerTooLarge
         if asyncio.get_running_loop().time() > self._until:
             raise NotBegun

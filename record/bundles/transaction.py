@@ -31,9 +31,9 @@ from record.interactions.cases import Cases
 from record.interactions.changing import change
 from record.interactions.edge import base_of, room_of
 from record.interactions.interaction import Interaction, preferences
+from record.read import MOST_BYTES
 from record.stored import Stored
 
-LARGEST_ANSWER = 32 * 1024 * 1024
 SECONDS_AT_MOST = 25.0
 """Less than the gateway waits, so that whoever sent it is told what became of it, and no locks stand after that."""
 
@@ -182,6 +182,6 @@ class Work:
     def _answer(self, plan: Plan, response: Response) -> None:
         body = b"" if plan.entry.method == "HEAD" else bytes(response.body)
         self._size += len(body)
-        if self._size > LARGEST_ANSWER:
+        if self._size > MOST_BYTES:
             raise BundleTooLarge("Its answer would be too large. Ask for less, or with Prefer: return=minimal.")
         self.answers[plan.entry.n] = answered(response.status_code, dict(response.headers), body)

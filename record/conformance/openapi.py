@@ -6,13 +6,13 @@ https://spec.openapis.org/oas/v3.1.1.html
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from kernel.http import FHIR_JSON
 from record import definitions
+from record.interactions.negotiation import FORM
 
 Node = dict[str, Any]
 Resource = Mapping[str, Any]
 Shapes = Mapping[str, Node]
-FHIR_JSON = "application/fhir+json"
-FORM = "application/x-www-form-urlencoded"
 SCHEMAS = "#/components/schemas/"
 PLACES: Mapping[str, tuple[str, str]] = {
     "read": ("get", "/{id}"),

@@ -12,8 +12,8 @@ from starlette.routing import BaseRoute
 from record.conformance.capability import OPERATION_NAME, Served, operation_of, served
 from record.conformance.search_parameters import name_of
 from record.interactions.operations import Given
+from record.interactions.validating import PROFILES
 
-PROFILES = "http://hl7.org/fhir/StructureDefinition/"
 POINTS_AT = re.compile(r"Reference\((\w+)\)")
 Resource = dict[str, Any]
 

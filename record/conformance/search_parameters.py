@@ -21,8 +21,6 @@ MODIFIERS: Mapping[str, tuple[str, ...]] = {
     "reference": ("missing", "identifier", "type"),
 }
 
-UNMODIFIED = frozenset(code for code, _, _ in COMMON)
-
 
 @cache
 def search_parameters() -> Sequence[Mapping[str, Any]]:

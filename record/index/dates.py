@@ -29,10 +29,6 @@ class Range:
     lo: datetime
     hi: datetime
 
-    @property
-    def dated(self) -> bool:
-        return self.hi > BEGINNING
-
 
 UNDATED = Range(BEGINNING, BEGINNING)
 

@@ -18,7 +18,6 @@ from record.validation.parsing import DEEPEST
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
-FORMS = f"{JSON_PATCH} (RFC 6902) or {MERGE_PATCH} (RFC 7396)"
 
 MOST_OPERATIONS = 500
 LONGEST_PATH = 1000

@@ -7,6 +7,7 @@ import re
 from datetime import datetime, timedelta
 from decimal import Context, Decimal
 
+from kernel.database import PLAIN_ID
 from record.failures import SearchTooLarge, ValueUnreadable
 from record.index import dates, keys
 from record.index.dates import END, Range
@@ -14,7 +15,6 @@ from record.index.parameters import Parameter
 from record.search.criterion import Amount, Moment
 
 MOST_VALUES = 200
-PLAIN_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 PREFIXES = frozenset({"eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap"})
 LETTERS = re.compile(r"\\.|.", re.DOTALL)
 NUMBER = re.compile(r"[+-]?[0-9]{1,60}(?:\.[0-9]{1,60})?(?:[eE][+-]?[0-9]{1,3})?")

@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 
+from record.index.quantities import UCUM
 from record.validation import narrative
 from record.validation.invariant import Invariant, Node, Whole, at_most, both, choice, has, in_order
-
-UCUM = "http://unitsofmeasure.org"
 
 
 def _ref_1(node: Node, whole: Whole) -> bool:

@@ -118,7 +118,7 @@ def _of_type(value: Any) -> list[str]:
 
 def _units(value: Mapping[str, Any]) -> list[str]:
     if "currency" in value:
-        return [f"|urn:iso:std:iso:4217|{value['currency']}", f"||{value['currency']}", "||XXX"]
+        return [f"|urn:iso:std:iso:4217|{value['currency']}", f"||{value['currency']}", "||CHF"]
     told = value.get("low") or value.get("high") or value.get("origin") or value
     units = [f"||{escaped(told[part])}" for part in ("code", "unit") if part in told]
     both = "system" in told and "code" in told
